@@ -1,0 +1,30 @@
+"""Prometheus metrics of the HTTP surface; several processes share them through PROMETHEUS_MULTIPROC_DIR."""
+
+import os
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUESTS = Counter("holdfast_http_requests_total", "Requests answered.", ["method", "route", "status"])
+SECONDS = Histogram(
+    "holdfast_http_request_seconds",
+    "Time to answer a request.",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+
+
+def observe(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request. `route` is the pattern, never the path: ids would make endless series."""
+    REQUESTS.labels(method, route, str(status)).inc()
+    SECONDS.labels(method, route).observe(seconds)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer a Prometheus scrape."""
+    registry = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

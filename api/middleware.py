@@ -1,0 +1,60 @@
+"""The one middleware on API paths: request id, origin, log line and metrics."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from api import metrics
+from api.problems import Problem, problem_response
+from api.requests import client_address, request_id
+from audit.origin import Origin, set_origin
+
+logger = logging.getLogger("holdfast.request")
+METHOD_NOT_ALLOWED = Problem(405, "method-not-allowed", "This path does not answer that method.")
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+class RequestMiddleware:
+    """Name the call, let it be answered, write one JSON line and one observation about it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        origin = Origin(request_id=request_id(request), address=client_address(request))
+        set_origin(origin)
+        response = self.get_response(request)
+        if response.status_code == 405 and request.path.startswith("/api/"):
+            response = _method_not_allowed(response)
+        response.headers["X-Request-Id"] = origin.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if not response.streaming and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
+        seconds = time.perf_counter() - started
+        self._note(request, response, seconds)
+        return response
+
+    @staticmethod
+    def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+        route = request.resolver_match.route if request.resolver_match else "unmatched"
+        method = request.method if request.method in METHODS else "OTHER"
+        metrics.observe(str(method), route, response.status_code, seconds)
+        logger.info(
+            "request",
+            extra={
+                "method": request.method,
+                "path": request.path[:300],
+                "status": response.status_code,
+                "milliseconds": round(seconds * 1000, 2),
+            },
+        )
+
+
+def _method_not_allowed(response: HttpResponseBase) -> HttpResponse:
+    problem = problem_response(METHOD_NOT_ALLOWED, f"Allowed here: {response.headers.get('Allow', '')}.")
+    problem.headers["Allow"] = response.headers.get("Allow", "")
+    return problem

@@ -1,0 +1,98 @@
+"""What a request may be: its id, its origin, its body and its query."""
+
+import ipaddress
+import re
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from accounts.identifiers import new_id
+from api import documents
+
+MIB = 1024 * 1024
+DEFAULT_BODY_LIMIT = MIB
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+class BodyTooLarge(Exception):
+    """Raised when a body is larger than its operation takes."""
+
+
+class UnsupportedMediaType(Exception):
+    """Raised when a body is not sent as JSON."""
+
+
+class InvalidParameter(Exception):
+    """Raised for a query parameter that is unknown, repeated, or not text that can be stored."""
+
+
+class InvalidHeader(Exception):
+    """Raised for a header whose value does not have its form."""
+
+
+def request_id(request: HttpRequest) -> str:
+    """Return the caller's X-Request-Id when it is short and plain, else a new one."""
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if REQUEST_ID.fullmatch(given) else new_id().hex
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """Return the address the call came from, believing X-Forwarded-For only as far as TRUSTED_PROXIES go."""
+    hops = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    trusted = settings.TRUSTED_PROXIES
+    given = hops[-trusted] if 0 < trusted <= len(hops) else request.META.get("REMOTE_ADDR", "")
+    try:
+        return str(ipaddress.ip_address(given))
+    except ValueError:
+        return None
+
+
+def read_body(request: HttpRequest, *, limit: int) -> bytes:
+    """Return the body, never reading more than `limit` bytes of it.
+
+    A chunked body has no Content-Length, where Django would see none at all; it is read from the server's stream.
+    """
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+        stream = request.META["wsgi.input"]
+        body: bytes = _read_at_most(stream, limit + 1)
+        request._body = body  # type: ignore[attr-defined]
+    else:
+        declared = request.META.get("CONTENT_LENGTH") or "0"
+        if not declared.isascii() or not declared.isdigit():
+            raise InvalidHeader("Content-Length is not a number.")
+        if int(declared) > limit:
+            raise BodyTooLarge(f"The body has {declared} bytes; this operation takes {limit}.")
+        body = request.body
+    if len(body) > limit:
+        raise BodyTooLarge(f"The body is larger than the {limit} bytes that this operation takes.")
+    return body
+
+
+def _read_at_most(stream: Any, most: int) -> bytes:
+    parts: list[bytes] = []
+    while most > 0 and (part := stream.read(most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def parse_body(request: HttpRequest, body: bytes) -> Any:
+    """Return the JSON document in `body`; raises UnsupportedMediaType or documents.InvalidJSON."""
+    if request.content_type not in JSON_TYPES:
+        raise UnsupportedMediaType(f"Send the body as application/json, not {request.content_type or 'untyped'!r}.")
+    return documents.parse(body)
+
+
+def check_query(request: HttpRequest, known: frozenset[str]) -> None:
+    """Refuse query parameters that the operation does not know, that repeat, or that hold NUL or broken UTF-8."""
+    if not request.META.get("QUERY_STRING"):
+        return
+    for name, values in request.GET.lists():
+        if name not in known:
+            raise InvalidParameter(f"The query parameter {name[:100]!r} is unknown here.")
+        if len(values) > 1:
+            raise InvalidParameter(f"The query parameter {name!r} is given {len(values)} times.")
+        if "\x00" in values[0] or "\ufffd" in values[0]:
+            raise InvalidParameter(f"The query parameter {name!r} holds characters that are not text.")

@@ -1,0 +1,68 @@
+"""The append-only trail: who did what to which subject, when, from where, and with what outcome."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Action(models.TextChoices):
+    """What can be recorded: subject, then verb. Values are stable; readers filter on them."""
+
+    ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_RENAMED = "organization.renamed"
+    MEMBERSHIP_CREATED = "membership.created"
+    AGENT_CREATED = "agent.created"
+    AGENT_CHANGED = "agent.changed"
+    AGENT_DELETED = "agent.deleted"
+    API_KEY_CREATED = "api-key.created"
+    API_KEY_REVOKED = "api-key.revoked"
+    SESSION_DELETED = "session.deleted"
+    USER_CREATED = "user.created"
+    OPERATOR_SIGNED_IN = "operator.signed-in"
+    OPERATOR_REFUSED = "operator.refused"
+    ADMIN_CHANGED = "admin.changed"
+    ACCESS_REFUSED = "access.refused"
+
+
+class Outcome(models.TextChoices):
+    SUCCESS = "success"
+    REFUSED = "refused"
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def of_organization(self, organization_id: uuid.UUID) -> "EntryQuerySet":
+        return self.filter(organization_id=organization_id)
+
+
+class Entry(models.Model):
+    """One thing that happened. The serving roles may insert and read; nothing updates or deletes.
+
+    `organization_id` is null for what belongs to no organization: operators signing in, users made by hand.
+    `actor` is `user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>` or `system`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    organization_id = models.UUIDField(null=True)
+    actor = models.CharField(max_length=60)
+    action = models.CharField(max_length=40, choices=Action.choices)
+    subject_type = models.CharField(max_length=40)
+    subject_id = models.CharField(max_length=64, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    detail = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "entries"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["organization_id", "-id"], name="audit_entry_by_organization")]
+        constraints = [
+            models.CheckConstraint(name="audit_entry_outcome", condition=models.Q(outcome__in=Outcome.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"

@@ -1,0 +1,45 @@
+"""The API's root: routers, manners and errors wired together."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import NinjaAPI
+from ninja.parser import Parser
+from ninja.renderers import BaseRenderer
+
+from api import documents
+from config import errors
+from orgs.api import router as orgs_router
+from orgs.gate import APIKeyBearer, gate
+from sessions_store.api import router as sessions_router
+from tasks.api import router as tasks_router
+
+
+class DocumentParser(Parser):
+    """Hand ninja the document that the gate has parsed strictly."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return request.document  # type: ignore[attr-defined]
+
+
+class DocumentRenderer(BaseRenderer):
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> str:
+        return documents.dumps(data)
+
+
+api = NinjaAPI(
+    title="Holdfast",
+    version="1",
+    description="The durable state of AI agents.",
+    auth=APIKeyBearer(),
+    parser=DocumentParser(),
+    renderer=DocumentRenderer(),
+)
+api.add_decorator(gate, mode="view")
+errors.install(api)
+# The hot paths come first: routes are tried in order.
+api.add_router("", tasks_router)
+api.add_router("", sessions_router)
+api.add_router("", orgs_router)

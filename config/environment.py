@@ -1,0 +1,161 @@
+"""Typed readers for the process environment.
+
+Each reader takes the variable's name, understands `NAME_FILE` (the value stands in that file), and raises
+`BadSetting` with the name and the remedy instead of letting a wrong value travel into the service.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+class BadSetting(Exception):
+    """Raised when a setting is missing, malformed or unsafe; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Read settings from a mapping, by default the process environment."""
+
+    source: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def find(self, name: str) -> str | None:
+        """Return the value of `name`, or of the file that `NAME_FILE` names, or None when neither is set."""
+        path = self.source.get(f"{name}_FILE")
+        if path and self.source.get(name):
+            raise BadSetting(f"{name} and {name}_FILE are both set; keep one of them.")
+        if not path:
+            return self.source.get(name) or None
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(f"{name}_FILE names {path}, which cannot be read: {error}.") from error
+
+    def text(self, name: str, default: str) -> str:
+        found = self.find(name)
+        return default if found is None else found
+
+    def secret(self, name: str, *, least: int = 32) -> str:
+        """Return a secret of at least `least` characters; a missing, short or placeholder one is refused."""
+        found = self.find(name)
+        if found is None:
+            raise BadSetting(f"{name} is not set. Give it at least {least} random characters, or {name}_FILE.")
+        if len(found) < least:
+            raise BadSetting(f"{name} has {len(found)} characters; it needs at least {least} random ones.")
+        if any(word in found.lower() for word in ("changeme", "change-me", "insecure", "secret-key", "password")):
+            raise BadSetting(f"{name} is a placeholder. Give it at least {least} random characters.")
+        if len(set(found)) < 8:
+            raise BadSetting(f"{name} repeats too few characters to be random.")
+        return found
+
+    def boolean(self, name: str, default: bool) -> bool:
+        found = self.text(name, "true" if default else "false").lower()
+        if found not in TRUE | FALSE:
+            raise BadSetting(f"{name} is {found!r}; it must be true or false.")
+        return found in TRUE
+
+    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
+        found = self.text(name, str(default))
+        try:
+            value = int(found)
+        except ValueError:
+            raise BadSetting(f"{name} is {found!r}; it must be a whole number.") from None
+        if not least <= value <= most:
+            raise BadSetting(f"{name} is {value}; it must be between {least} and {most}.")
+        return value
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        found = self.text(name, default)
+        if found not in allowed:
+            raise BadSetting(f"{name} is {found!r}; it must be one of {', '.join(allowed)}.")
+        return found
+
+    def names(self, name: str, default: list[str]) -> list[str]:
+        """Return a comma-separated list without blanks."""
+        found = self.find(name)
+        return default if found is None else [part.strip() for part in found.split(",") if part.strip()]
+
+    def database(self) -> dict[str, object]:
+        """Return Django's connection parameters from `DATABASE_URL` or the `DB_*` parts."""
+        url = self.find("DATABASE_URL")
+        parts = [name for name in ("DB_HOST", "DB_NAME", "DB_USER") if self.find(name)]
+        if url and parts:
+            raise BadSetting(f"DATABASE_URL and {parts[0]} are both set; keep one form.")
+        if url:
+            return parse_database_url(url)
+        if not parts:
+            raise BadSetting("Neither DATABASE_URL nor DB_HOST, DB_NAME and DB_USER are set.")
+        return {
+            "HOST": self.text("DB_HOST", "localhost"),
+            "PORT": self.integer("DB_PORT", 5432, least=1, most=65535),
+            "NAME": self.text("DB_NAME", "holdfast"),
+            "USER": self.text("DB_USER", "holdfast"),
+            "PASSWORD": self.text("DB_PASS", ""),
+            "OPTIONS": {},
+        }
+
+    def redis_url(self) -> str:
+        """Return the Valkey or Redis URL from `REDIS_URL` or the `REDIS_*` parts."""
+        url, host = self.find("REDIS_URL"), self.find("REDIS_HOST")
+        if url and host:
+            raise BadSetting("REDIS_URL and REDIS_HOST are both set; keep one form.")
+        if url:
+            if split_url("REDIS_URL", url).scheme not in ("redis", "rediss", "unix", "valkey", "valkeys"):
+                raise BadSetting("REDIS_URL must begin with redis:// or rediss://.")
+            return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+        if not host:
+            raise BadSetting("Neither REDIS_URL nor REDIS_HOST is set.")
+        password = self.find("REDIS_PASSWORD")
+        port = self.integer("REDIS_PORT", 6379, least=1, most=65535)
+        return f"redis://{':' + quote(password, safe='') + '@' if password else ''}{host}:{port}/0"
+
+
+# asyncpg and SQLAlchemy write `ssl=`, libpq writes `sslmode=`; their values carry over.
+QUERY_NAMES = {"ssl": "sslmode", "timeout": "connect_timeout"}
+QUERY_VALUES = {"true": "require", "false": "disable"}
+KNOWN_QUERY = {
+    "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options",
+    "target_session_attrs", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "channel_binding", "gssencmode",
+}  # fmt: skip
+
+
+def split_url(name: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (reading it is what validates it)
+    except ValueError as error:
+        raise BadSetting(f"{name} is not a URL: {error}.") from error
+    return parts
+
+
+def parse_database_url(url: str) -> dict[str, object]:
+    """Return Django's connection parameters for a PostgreSQL URL, also one written for another driver.
+
+    `postgres://`, `postgresql+asyncpg://`, `postgresql+psycopg://` are the same database; `?ssl=require` is
+    read as `sslmode=require`. An unknown query parameter is refused: libpq would refuse it only at connect time.
+    """
+    parts = split_url("DATABASE_URL", url)
+    if parts.scheme.split("+")[0] not in ("postgres", "postgresql"):
+        raise BadSetting("DATABASE_URL must begin with postgresql://; PostgreSQL is the only database supported.")
+    options: dict[str, object] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        name = QUERY_NAMES.get(name, name)
+        if name not in KNOWN_QUERY:
+            raise BadSetting(f"DATABASE_URL has the unknown parameter {name!r}.")
+        options[name] = QUERY_VALUES.get(value.lower(), value) if name == "sslmode" else value
+    if not parts.path.strip("/"):
+        raise BadSetting("DATABASE_URL names no database: postgresql://user:password@host:5432/name.")
+    return {
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": parts.port or 5432,
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "OPTIONS": options,
+    }

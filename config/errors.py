@@ -1,0 +1,129 @@
+"""The one table of errors: exception, status, stable code, title; and the responses Django itself makes."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from api import cursors, documents, etags, idempotency, requests
+from api.problems import Problem, problem_response
+from orgs import authentication, permissions
+from orgs import api as orgs_api
+from orgs import services as orgs_services
+from sessions_store import services as sessions_services
+from tasks import hot_paths, leases
+
+logger = logging.getLogger("holdfast.errors")
+
+NOT_FOUND = Problem(404, "not-found", "There is no such thing here.")
+INVALID = Problem(422, "invalid", "The request does not have the form that this operation takes.")
+UNAVAILABLE = Problem(503, "database-unavailable", "The database cannot be reached just now; try again.")
+INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed.")
+UNAUTHENTICATED = Problem(401, "unauthenticated", "An API key is needed.")
+
+TABLE: dict[type[Exception], Problem] = {
+    ObjectDoesNotExist: NOT_FOUND,
+    Http404: NOT_FOUND,
+    hot_paths.ArtifactMissing: Problem(404, "artifact-not-found", "The task has no such artifact."),
+    documents.InvalidJSON: Problem(400, "invalid-json", "The body is not strict JSON."),
+    requests.InvalidHeader: Problem(400, "invalid-header", "A header does not have its form."),
+    requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
+    requests.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is not sent as JSON."),
+    requests.InvalidParameter: Problem(422, "invalid-parameter", "A query parameter is not one that this operation takes."),
+    cursors.InvalidCursor: Problem(422, "invalid-cursor", "The cursor does not belong here."),
+    UnreadablePostError: Problem(400, "body-incomplete", "The connection ended before the body did."),
+    etags.PreconditionFailed: Problem(412, "precondition-failed", "The subject has changed since it was read."),
+    idempotency.KeyReused: Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another call."),
+    idempotency.KeyInFlight: Problem(409, "idempotency-key-in-flight", "The first call with this key still runs."),
+    idempotency.AnswerUnreadable: Problem(409, "idempotency-answer-unreadable", "The work was done; its answer is lost."),
+    authentication.Unauthenticated: UNAUTHENTICATED,
+    authentication.KeyRefused: UNAUTHENTICATED,
+    authentication.KeyExpired: Problem(401, "api-key-expired", "The API key has expired."),
+    authentication.KeyRevoked: Problem(401, "api-key-revoked", "The API key was revoked."),
+    permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
+    orgs_api.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
+    orgs_services.EmailTaken: Problem(409, "email-taken", "The e-mail address is taken."),
+    orgs_services.SlugTaken: Problem(409, "slug-taken", "The slug is taken."),
+    orgs_services.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
+    orgs_services.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
+    orgs_services.UnknownReference: Problem(422, "unknown-reference", "The body names something that is not there."),
+    sessions_services.StateTooLarge: Problem(413, "state-too-large", "The state is too large."),
+    hot_paths.LeaseLost: Problem(409, "lease-lost", "The lease is over."),
+    hot_paths.TaskLeased: Problem(409, "task-leased", "A worker holds the task."),
+    hot_paths.TaskTerminal: Problem(409, "task-terminal", "The task has ended."),
+    hot_paths.TransitionRefused: Problem(409, "transition-refused", "The task cannot change to this state."),
+    hot_paths.ArtifactExists: Problem(409, "artifact-exists", "The task has an artifact of this id."),
+    hot_paths.ArtifactComplete: Problem(409, "artifact-complete", "The artifact is complete."),
+    leases.LeaseTokenMissing: Problem(422, "lease-token-missing", "The lease's token is missing."),
+    OperationalError: UNAVAILABLE,
+    InterfaceError: UNAVAILABLE,
+}
+# What PostgreSQL raises while it runs; the driver's words stay in the log.
+SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
+
+
+def install(api: NinjaAPI) -> None:
+    """Have the API answer each exception of the table by its problem."""
+    for exception in TABLE:
+        api.add_exception_handler(exception, _answer)
+    api.add_exception_handler(ValidationError, _answer_invalid)
+    api.add_exception_handler(HttpError, _answer_http_error)
+
+
+def find_problem(error: Exception) -> Problem | None:
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+
+
+def _answer(request: HttpRequest, error: Exception) -> HttpResponse:
+    problem = find_problem(error) or INTERNAL
+    if problem is UNAVAILABLE:
+        logger.error("database unavailable", exc_info=error)
+    return problem_response(problem, "" if isinstance(error, SILENT) else str(error))
+
+
+def _answer_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """List the fields at fault: where the value stands, what is wrong; the value itself is not repeated."""
+    errors = [_field_error(found) for found in error.errors]
+    # A path that is no identifier names nothing.
+    if any(found["in"] == "path" for found in errors):
+        return problem_response(NOT_FOUND)
+    summary = "; ".join(f"{found['field']}: {found['message']}" for found in errors[:3])
+    return problem_response(INVALID, summary, {"errors": errors[:100]})
+
+
+def _field_error(found: dict[str, Any]) -> dict[str, str]:
+    source, *path = found["loc"]
+    # The first step below the body is the operation's own parameter name, which callers do not know.
+    if source == "body" and path and path[0] in ("body", "state", "patch"):
+        path = path[1:]
+    return {
+        "in": str(source),
+        "field": ".".join(str(step) for step in path) or str(source),
+        "message": str(found["msg"]),
+        "type": str(found["type"]),
+    }
+
+
+def _answer_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    title = str(error)
+    return problem_response(Problem(error.status_code, "refused", title))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a path that no route has."""
+    return problem_response(NOT_FOUND, "This path does not exist.")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses before any view, such as a host that is not allowed."""
+    return problem_response(Problem(400, "bad-request", "The request cannot be understood."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a defect. Django has logged the exception with the request id."""
+    return problem_response(INTERNAL)

@@ -1,0 +1,40 @@
+"""One port for everything: the streams' ASGI application, with Django's WSGI application behind it.
+
+`manage.py up` serves this. In production the ingress sends the streams' paths to `config.asgi` and the rest to
+`config.wsgi`, which spares the hop through a2wsgi.
+"""
+
+import os
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+
+from config.asgi import Message, Receive, Send
+from config.asgi import application as stream
+from config.wsgi import application as web
+
+STREAM_PATHS = ("/a2a/",)
+# Threads that run Django, each with its own database connection.
+THREADS = int(os.environ.get("WEB_THREADS", "8"))
+
+_web: Any = WSGIMiddleware(web, workers=THREADS)
+
+
+async def application(scope: Message, receive: Receive, send: Send) -> None:
+    """Hand the call to the streams or to Django, by its path."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+    elif scope["type"] == "http" and not scope["path"].startswith(STREAM_PATHS):
+        # a2wsgi passes `receive` to asyncio, which wants a coroutine function; granian's is none.
+        async def plain_receive() -> Message:
+            return await receive()
+
+        await _web(scope, plain_receive, send)
+    else:
+        await stream(scope, receive, send)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while (message := await receive())["type"] != "lifespan.shutdown":
+        await send({"type": f"{message['type']}.complete"})
+    await send({"type": "lifespan.shutdown.complete"})

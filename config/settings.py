@@ -1,0 +1,163 @@
+"""Settings of the service, read once from the environment; a bad or missing value stops the start.
+
+`HOLDFAST_EMBEDDED=1` is set by `manage.py` when it runs PostgreSQL and Valkey itself; it only relaxes what is
+safe on the one machine it serves: the host names and open sign-up.
+"""
+
+from pathlib import Path
+
+from config.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# True when `manage.py` started the servers itself and made the secrets in var/secrets.
+EMBEDDED = env.boolean("HOLDFAST_EMBEDDED", False)
+
+DEBUG = False
+SECRET_KEY = env.secret("SECRET_KEY")
+# Older SECRET_KEYs, newest first: cursors and stored answers signed with them stay readable during a rotation.
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS", [])
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
+
+# May anyone who reaches the service make an organization? Open where it listens on this machine only.
+SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed"))
+
+# How long an answer kept for an Idempotency-Key is replayed.
+IDEMPOTENCY_HOURS = env.integer("IDEMPOTENCY_HOURS", 24, least=1, most=24 * 30)
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+# Number of proxies in front whose X-Forwarded-For entries are believed when audit notes where a call came from.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
+# Set where TLS ends at a proxy: cookies become Secure.
+BEHIND_TLS = env.boolean("BEHIND_TLS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+if BEHIND_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+SECURE_REFERRER_POLICY = "same-origin"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "ninja",
+    "audit",
+    "accounts",
+    "api",
+    "orgs",
+    "events",
+    "sessions_store",
+    "tasks",
+    "operations",
+]
+
+# One middleware stands on API paths; what the admin needs runs inside OperatorMiddleware, on /admin/ only.
+MIDDLEWARE = [
+    "api.middleware.RequestMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "orgs.middleware.OperatorMiddleware",
+]
+SILENCED_SYSTEM_CHECKS = [
+    "admin.E408",  # authentication, messages and sessions stand in OperatorMiddleware
+    "admin.E409",
+    "admin.E410",
+    "auth.E003",  # e-mail is unique by its lower-case form, a constraint that the check does not see
+    "security.W003",  # and so does CSRF; the API takes no cookies
+    "security.W002",  # X-Frame-Options is set there too
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+# Body limits are per operation (api/requests.py), counted while reading.
+DATA_UPLOAD_MAX_MEMORY_SIZE = None
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Set to false behind a transaction pooler that does not track prepared statements.
+PREPARE_STATEMENTS = env.boolean("DB_PREPARE_STATEMENTS", True)
+_database = env.database()
+_options = _database.pop("OPTIONS")
+assert isinstance(_options, dict)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        **_database,
+        # Connections belong to the server's few threads and stay; a dead one is found without a query (orgs/connections.py).
+        "CONN_MAX_AGE": None,
+        "DISABLE_SERVER_SIDE_CURSORS": not PREPARE_STATEMENTS,
+        "OPTIONS": {
+            **_options,
+            "server_side_binding": True,
+            "prepare_threshold": 2 if PREPARE_STATEMENTS else None,
+        },
+    }
+}
+
+REDIS_URL = env.redis_url()
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2},
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/admin/login/"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+# The admin's files are served from the installed packages: nothing to collect before the first start.
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "api.logs.JSONFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        name: {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False}
+        for name in ("holdfast", "django", "celery")
+    }
+    # RequestMiddleware writes one line a request; Django's own would be a second one.
+    | {"django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
+}

@@ -1,0 +1,22 @@
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from api.metrics import metrics
+from config.api import api
+from operations.health import live, ready
+
+admin.site.site_header = admin.site.site_title = "Holdfast"
+admin.site.index_title = "Operators' console"
+
+urlpatterns = [
+    path("api/v1/", api.urls),
+    path("live", live),
+    path("ready", ready),
+    path("metrics", metrics),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(url="/api/v1/docs")),
+]
+handler400 = "config.errors.bad_request"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

@@ -1,0 +1,59 @@
+"""Secrets that an installation makes for itself, once, under `VAR/secrets`."""
+
+import os
+import secrets
+from pathlib import Path
+
+from operations.embedded.errors import CannotStart
+from operations.embedded.paths import Var, sync
+
+SECRET_KEY = "secret_key"
+JWT_SECRET = "jwt_secret"
+POSTGRES_PASSWORD = "postgres_password"
+POSTGRES_SUPERUSER_PASSWORD = "postgres_superuser_password"
+REDIS_PASSWORD = "redis_password"
+
+# Without these the data in an existing database cannot be opened, so a fresh value would only hide the loss.
+_BOUND_TO_DATA = (JWT_SECRET, POSTGRES_PASSWORD)
+_ALL = (SECRET_KEY, JWT_SECRET, POSTGRES_PASSWORD, POSTGRES_SUPERUSER_PASSWORD, REDIS_PASSWORD)
+
+
+def make_secrets(var: Var) -> None:
+    """Make those that are missing. To be called before the database is made, which some of them belong to."""
+    for name in _ALL:
+        secret(var, name)
+
+
+def secret(var: Var, name: str) -> str:
+    """Answer the secret of that name, making it first when there is none."""
+    path = var.secrets / name
+    if not path.exists():
+        _refuse_a_second_value(var, name)
+        _make_once(path)
+    return path.read_text().strip()
+
+
+def _refuse_a_second_value(var: Var, name: str) -> None:
+    if name in _BOUND_TO_DATA and (var.postgres / "PG_VERSION").exists():
+        raise CannotStart(
+            f"{var.secrets / name} is missing, and {var.postgres} cannot be opened without it: "
+            "put the file back from your backup."
+        )
+
+
+def _make_once(path: Path) -> None:
+    """Give the file its content and its name in one step: two processes end with one value, a crash with none."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        # Hexadecimal needs no quoting in a URL, in SQL or in Valkey's configuration.
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # Another process was first; its value counts.
+    finally:
+        draft.unlink()
+    sync(path.parent)

@@ -1,0 +1,87 @@
+"""Is the process alive, and can it serve? `/ready` names what is missing."""
+
+import logging
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from orgs.checks import overpowered_roles, unfenced_tables
+from orgs.connections import drop_dead_connection
+
+logger = logging.getLogger("holdfast.health")
+# Migrations and roles are looked at until they are right once; neither changes under a running process.
+_settled: set[str] = set()
+
+
+def live(request: HttpRequest) -> HttpResponse:
+    """Answer that the process runs; says nothing of what it depends on."""
+    return JsonResponse({"live": True})
+
+
+def ready(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when every call can be served, else 503 with what is missing."""
+    missing = missing_parts()
+    return JsonResponse({"ready": not missing, "missing": missing}, status=503 if missing else 200)
+
+
+def missing_parts() -> dict[str, str]:
+    """Return what is missing, by part, each with a sentence; empty when all is there."""
+    drop_dead_connection()
+    checks: dict[str, Callable[[], str]] = {
+        "database": _database,
+        "migrations": _migrations,
+        "tenancy": _tenancy,
+        "valkey": _valkey,
+    }
+    found = {}
+    for part, check in checks.items():
+        try:
+            sentence = check()
+        except (DatabaseError, redis.RedisError, OSError) as error:
+            # The driver's words may hold host names and users; they belong in the log.
+            logger.warning("not ready", extra={"part": part, "error": str(error)})
+            sentence = "It cannot be reached."
+        if sentence:
+            found[part] = sentence
+        if sentence and part == "database":
+            break
+    return found
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+def _migrations() -> str:
+    if "migrations" in _settled:
+        return ""
+    executor = MigrationExecutor(connection)
+    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if pending:
+        return f"{len(pending)} migrations are not applied; run manage.py migrate."
+    _settled.add("migrations")
+    return ""
+
+
+def _tenancy() -> str:
+    if "tenancy" in _settled:
+        return ""
+    tables = unfenced_tables("default")
+    sentences = overpowered_roles("default") + [f"The table {table} has no policy." for table in tables]
+    if not sentences:
+        _settled.add("tenancy")
+    return " ".join(sentences)
+
+
+def _valkey() -> str:
+    client = cache.client.get_client()  # type: ignore[attr-defined]
+    if not client.ping():
+        return f"{settings.REDIS_URL.partition('://')[0]} does not answer."
+    return ""

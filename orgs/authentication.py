@@ -1,0 +1,120 @@
+"""API keys as bearer tokens (RFC 6750 §2.1): no database query while a key is warm.
+
+A looked-up key is believed for four seconds, so a key revoked anywhere is refused everywhere within five; the
+process that revokes it forgets it at once.
+"""
+
+import hmac
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+from django.http import HttpRequest
+
+from orgs import functions, keys
+from orgs.permissions import including
+from orgs.principals import ActorType, Principal
+
+BELIEVED_SECONDS = 4.0
+MOST_KEYS = 20_000
+TOUCH_AFTER = timedelta(minutes=1)
+
+
+class Unauthenticated(Exception):
+    """Raised when a call carries no key, or one that is not known."""
+
+
+class KeyRefused(Exception):
+    """Raised for a key that is known but may not be used: wrong secret, expired, revoked, or its bearer is gone."""
+
+    def __init__(self, detail: str, organization_id: uuid.UUID, key_id: uuid.UUID) -> None:
+        super().__init__(detail)
+        self.organization_id = organization_id
+        self.key_id = key_id
+
+
+class KeyExpired(KeyRefused):
+    """Raised for a key past its expiry."""
+
+
+class KeyRevoked(KeyRefused):
+    """Raised for a revoked key, or one whose user was deactivated or has left the organization."""
+
+
+@dataclass(slots=True)
+class KnownKey:
+    """A key as last read. `read_at` is monotonic and taken before the query, so belief never outlasts its time."""
+
+    read_at: float
+    digest: bytes
+    principal: Principal
+    expires_at: datetime | None
+    revoked: bool
+    last_used_at: datetime | None
+
+
+_known: dict[str, KnownKey] = {}
+_lock = Lock()
+
+
+def authenticate(request: HttpRequest) -> Principal:
+    """Return the principal of the request's bearer key; raises Unauthenticated or a KeyRefused."""
+    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        raise Unauthenticated("Send an API key: Authorization: Bearer hf_…")
+    return authenticate_key(text.strip())
+
+
+def authenticate_key(text: str) -> Principal:
+    key_id = keys.find_key_id(text)
+    known = _find(key_id) if key_id else None
+    if known is None:
+        raise Unauthenticated("The API key is not known.")
+    principal = known.principal
+    if not hmac.compare_digest(known.digest, keys.digest(text)):
+        raise KeyRefused("The API key is not known.", principal.organization_id, principal.key_id)
+    now = datetime.now(UTC)
+    if known.revoked:
+        raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
+    if known.expires_at is not None and known.expires_at <= now:
+        raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
+    if known.last_used_at is None or now - known.last_used_at > TOUCH_AFTER:
+        known.last_used_at = now
+        functions.call("SELECT orgs_touch_key(%s)", [principal.key_id])
+    return principal
+
+
+def forget(key_id: str) -> None:
+    """Stop believing what was read of this key; called once its change has committed."""
+    with _lock:
+        _known.pop(key_id, None)
+
+
+def _find(key_id: str) -> KnownKey | None:
+    known = _known.get(key_id)
+    if known is not None and time.monotonic() - known.read_at < BELIEVED_SECONDS:
+        return known
+    read_at = time.monotonic()
+    row = functions.find("SELECT * FROM orgs_find_key(%s)", [key_id])
+    if row is None:
+        return None
+    known = _read(row, read_at)
+    with _lock:
+        if len(_known) >= MOST_KEYS:
+            _known.clear()
+        _known[key_id] = known
+    return known
+
+
+def _read(row: tuple, read_at: float) -> KnownKey:  # type: ignore[type-arg]
+    row_id, organization_id, digest, scopes, user_id, agent_id, expires_at, revoked_at, last_used_at, active = row
+    if user_id is not None:
+        actor_type, actor_id = ActorType.USER, user_id
+    elif agent_id is not None:
+        actor_type, actor_id = ActorType.AGENT, agent_id
+    else:
+        actor_type, actor_id = ActorType.API_KEY, row_id
+    principal = Principal(organization_id, actor_type, actor_id, row_id, including(scopes))
+    return KnownKey(read_at, bytes(digest), principal, expires_at, revoked_at is not None or not active, last_used_at)

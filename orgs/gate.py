@@ -1,0 +1,127 @@
+"""What every API call passes before its operation runs, in this order:
+
+query parameters, authentication, scope, body, and for a POST with an Idempotency-Key the transaction that keeps
+work and answer together.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse
+from ninja.operation import Operation
+from ninja.params.models import BodyModel, QueryModel
+from ninja.security import HttpBearer
+
+from api import idempotency, requests
+from audit.models import Action, Outcome
+from audit.origin import current_origin
+from audit.services import record
+from orgs import tenancy
+from orgs.authentication import KeyRefused, authenticate
+from orgs.connections import drop_dead_connection
+from orgs.permissions import Scope, ScopeMissing
+from orgs.principals import Principal, Request
+
+Run = Callable[..., HttpResponse]
+
+
+class APIKeyBearer(HttpBearer):
+    """Names the security scheme in the OpenAPI document; the gate has already done the work."""
+
+    def __call__(self, request: HttpRequest) -> Principal:
+        return cast(Request, request).principal
+
+    def authenticate(self, request: HttpRequest, token: str) -> Principal:
+        return cast(Request, request).principal
+
+
+def gate(run: Run) -> Run:
+    """Wrap an operation's run; every exception on the way becomes the problem of the API's table."""
+    operation = cast(Operation, run.__self__)  # type: ignore[attr-defined]
+    known_query = _query_names(operation)
+
+    @wraps(run)
+    def guarded(request: Request, **path: Any) -> HttpResponse:
+        try:
+            drop_dead_connection()
+            requests.check_query(request, known_query)
+            if operation.auth_callbacks:
+                _admit(request, operation)
+            body = _read(request, operation)
+            key = idempotency.find_key(request) if request.method == "POST" else None
+            if key is None:
+                return run(request, **path)
+            return _run_once(request, operation, key, body, lambda: run(request, **path))
+        except Exception as error:
+            return operation.api.on_exception(request, error)
+
+    return guarded
+
+
+def _query_names(operation: Operation) -> frozenset[str]:
+    models = [model for model in operation.models if issubclass(model, QueryModel)]
+    return frozenset(name for model in models for name in model.__ninja_flatten_map__)  # type: ignore[attr-defined]
+
+
+def _admit(request: Request, operation: Operation) -> None:
+    try:
+        principal = authenticate(request)
+    except KeyRefused as refusal:
+        _record_refusal(refusal.organization_id, f"api-key:{refusal.key_id}", request, str(refusal))
+        raise
+    request.principal = principal
+    origin = current_origin()
+    origin.organization, origin.actor = str(principal.organization_id), principal.actor
+    scope: Scope = operation.view_func.required_scope  # type: ignore[attr-defined]
+    if scope not in principal.scopes:
+        _record_refusal(principal.organization_id, principal.actor, request, f"lacks {scope}")
+        raise ScopeMissing(f"This operation needs the scope {scope}.")
+
+
+def _record_refusal(organization_id: Any, actor: str, request: Request, reason: str) -> None:
+    with tenancy.organization(organization_id):
+        record(
+            Action.ACCESS_REFUSED,
+            organization_id=organization_id,
+            actor=actor,
+            subject_type="operation",
+            outcome=Outcome.REFUSED,
+            method=request.method,
+            path=request.path[:300],
+            reason=reason,
+        )
+
+
+def _read(request: Request, operation: Operation) -> bytes:
+    """Read and parse the body of an operation that takes one; one that takes none must be sent none."""
+    limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
+    body = requests.read_body(request, limit=limit)
+    takes_body = any(issubclass(model, BodyModel) for model in operation.models)
+    if body and not takes_body and operation.methods != ["GET"]:
+        raise requests.InvalidParameter("This operation takes no body.")
+    request.document = requests.parse_body(request, body) if body and takes_body else None
+    return body
+
+
+def _run_once(
+    request: Request, operation: Operation, key: str, body: bytes, work: Callable[[], HttpResponse]
+) -> HttpResponse:
+    if operation.auth_callbacks:
+        principal = request.principal
+        identity = f"{principal.organization_id}:{principal.actor}"
+        call = idempotency.Repeatable(identity, key, idempotency.fingerprint(request, body))
+        owned = (principal.organization_id, principal.actor_id)
+        with tenancy.organization(principal.organization_id):
+            return idempotency.run_once(call, work, owner=lambda: owned)
+    call = idempotency.Repeatable(_anonymous(request), key, idempotency.fingerprint(request, body))
+    with tenancy.system():
+        return idempotency.run_once(call, work, owner=lambda: request.made_for)
+
+
+def _anonymous(request: Request) -> str:
+    """Who calls a public operation is told by the address it names: strangers never share a key."""
+    document = request.document if isinstance(request.document, dict) else {}
+    digest = hashlib.sha256(str(document.get("email", "")).strip().lower().encode()).hexdigest()
+    return f"anonymous:{digest[:40]}"

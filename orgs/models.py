@@ -1,0 +1,143 @@
+"""Organizations, who belongs to them, the agents that act in them, and their API keys."""
+
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.identifiers import new_id
+from accounts.models import User
+
+SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+valid_slug = RegexValidator(SLUG, "Use 1 to 63 lower-case letters, digits and inner hyphens.")
+
+
+class Changing(models.Model):
+    """What has a generation: it starts at 1 and grows by exactly 1 per change."""
+
+    generation = models.PositiveBigIntegerField(default=1)
+
+    class Meta:
+        abstract = True
+
+    def save_change(self, *fields: str) -> None:
+        """Save the named fields as one more generation; the caller holds the row's lock."""
+        self.generation += 1
+        self.save(update_fields=[*fields, "generation"])
+
+
+class TenantModel(Changing):
+    """A row of one organization, with who owns it: the id of a user, an agent or an API key."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.CASCADE, related_name="+", db_index=False)
+    owner_id = models.UUIDField(editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Organization(Changing):
+    """A tenant. Everything else belongs to exactly one."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=63, unique=True, validators=[valid_slug])
+    owner_id = models.UUIDField(editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(name="orgs_organization_slug", condition=models.Q(slug__regex=SLUG))]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def with_users(self) -> "MembershipQuerySet":
+        """Join the columns of a user that a tenant may see; the serving role may read no others."""
+        return self.select_related("user").only(
+            "organization_id", "owner_id", "role", "generation", "created_at",
+            "user__id", "user__email", "user__display_name",
+        )  # fmt: skip
+
+
+class Membership(TenantModel):
+    """A user's place in an organization."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="orgs_membership_unique"),
+            models.CheckConstraint(name="orgs_membership_role", condition=models.Q(role__in=Role.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} as {self.role}"
+
+
+class Agent(TenantModel):
+    """A program that acts in an organization: it owns what it makes and may be given tasks."""
+
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=63, validators=[valid_slug])
+    description = models.TextField(blank=True, max_length=4000)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "slug"], name="orgs_agent_slug_unique"),
+            models.CheckConstraint(name="orgs_agent_slug", condition=models.Q(slug__regex=SLUG)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class APIKeyQuerySet(models.QuerySet["APIKey"]):
+    def unrevoked(self) -> "APIKeyQuerySet":
+        return self.filter(revoked_at=None)
+
+
+class APIKey(TenantModel):
+    """The right to call the API as a user, an agent, or the key itself. Only a digest of the secret is kept."""
+
+    key_id = models.CharField(max_length=12, unique=True, editable=False)
+    digest = models.BinaryField(max_length=32, editable=False)
+    name = models.CharField(max_length=200)
+    scopes = ArrayField(models.CharField(max_length=40))
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = APIKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["organization", "-id"], name="orgs_apikey_by_organization")]
+        constraints = [
+            models.CheckConstraint(
+                name="orgs_apikey_one_bearer", condition=models.Q(user=None) | models.Q(agent=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hf_{self.key_id} ({self.name})"

@@ -1,0 +1,38 @@
+"""Who is calling: the outcome of authentication, and the request that carries it."""
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.http import HttpRequest
+
+
+class ActorType(StrEnum):
+    USER = "user"
+    AGENT = "agent"
+    API_KEY = "api-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The organization that a call is for, who makes it, and what they may do."""
+
+    organization_id: uuid.UUID
+    actor_type: ActorType
+    actor_id: uuid.UUID
+    key_id: uuid.UUID
+    scopes: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        return f"{self.actor_type}:{self.actor_id}"
+
+
+class Request(HttpRequest):
+    """A request that has passed the gate."""
+
+    principal: Principal
+    document: Any
+    # Organization and owner that a public operation has made, for the answer kept under its Idempotency-Key.
+    made_for: tuple[uuid.UUID, uuid.UUID]

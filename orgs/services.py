@@ -1,0 +1,261 @@
+"""Verbs that make and change organizations, agents and keys; each with its audit entry and its event."""
+
+import re
+import secrets
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from api.etags import PreconditionFailed
+from audit.models import Action
+from audit.services import record
+from orgs import keys, tenancy
+from orgs.authentication import forget
+from orgs.changes import Change, announce
+from orgs.models import Agent, APIKey, Membership, Organization, Role, TenantModel
+from orgs.permissions import EVERYTHING, ScopeMissing, including
+from orgs.principals import Principal
+
+MAX_KEY_LIFETIME = timedelta(days=3650)
+
+
+class EmailTaken(Exception):
+    """Raised when a user with this address exists, whatever its case."""
+
+
+class SlugTaken(Exception):
+    """Raised when the slug belongs to another organization, or to another agent of this one."""
+
+
+class WeakPassword(Exception):
+    """Raised when a password does not pass the configured rules; the message says which."""
+
+
+class InvalidExpiry(Exception):
+    """Raised when a key would expire in the past or in more than ten years."""
+
+
+class UnknownReference(Exception):
+    """Raised when a body names an agent or a context that the organization does not have."""
+
+
+# One constraint, one domain error; anything else is a defect and stays an IntegrityError.
+CONSTRAINTS: dict[str, Exception] = {
+    "accounts_user_email_unique": EmailTaken("A user with this e-mail address exists."),
+    "orgs_organization_slug_key": SlugTaken("An organization with this slug exists."),
+    "orgs_agent_slug_unique": SlugTaken("An agent with this slug exists."),
+}
+
+
+@dataclass(frozen=True)
+class MintedKey:
+    """A new key with the text that is shown once."""
+
+    row: APIKey
+    text: str
+
+
+@dataclass(frozen=True)
+class SignUp:
+    user: User
+    organization: Organization
+    minted: MintedKey
+
+
+def sign_up(*, email: str, display_name: str, password: str, name: str, slug: str) -> SignUp:
+    """Create a user, an organization that they own, and a key with every scope, all or nothing."""
+    user = User(email=email, display_name=display_name)
+    _check_password(password, user)
+    # Deriving the hash takes a good part of a second: before the transaction, not in it.
+    user.set_password(password)
+    with _constraints(), tenancy.system():
+        user.save(force_insert=True)
+        actor = f"user:{user.id}"
+        record(Action.USER_CREATED, organization_id=None, actor=actor, subject_type="user", subject_id=user.id)
+        made = create_organization(name=name, slug=slug, owner=user)
+        minted = _mint(made, name="First key", scopes=EVERYTHING, actor=actor, owner_id=user.id, user_id=user.id)
+    return SignUp(user, made, minted)
+
+
+def create_organization(*, name: str, slug: str, owner: User) -> Organization:
+    """Create an organization with its first owner. Runs inside the system scope."""
+    made = Organization.objects.create(name=name, slug=slug, owner_id=owner.id)
+    actor = f"user:{owner.id}"
+    _note(Action.ORGANIZATION_CREATED, made, actor, slug=slug)
+    membership = Membership.objects.create(organization=made, user=owner, role=Role.OWNER, owner_id=owner.id)
+    _note(Action.MEMBERSHIP_CREATED, membership, actor, role=membership.role)
+    return made
+
+
+def rename_organization(principal: Principal, *, name: str, expected: list[int] | None) -> Organization:
+    with tenancy.organization(principal.organization_id):
+        found = Organization.objects.select_for_update().get(id=principal.organization_id)
+        _expect(found, expected)
+        found.name = name
+        found.save_change("name")
+        _note(Action.ORGANIZATION_RENAMED, found, principal.actor)
+    return found
+
+
+def create_agent(principal: Principal, *, name: str, slug: str, description: str) -> Agent:
+    with _constraints(), tenancy.organization(principal.organization_id):
+        agent = Agent.objects.create(
+            organization_id=principal.organization_id,
+            owner_id=principal.actor_id,
+            name=name,
+            slug=slug,
+            description=description,
+        )
+        _note(Action.AGENT_CREATED, agent, principal.actor, slug=slug)
+    return agent
+
+
+def change_agent(
+    principal: Principal, agent_id: uuid.UUID, *, changes: Mapping[str, Any], expected: list[int] | None
+) -> Agent:
+    """Set the given fields. Raises Agent.DoesNotExist, PreconditionFailed, SlugTaken."""
+    with _constraints(), tenancy.organization(principal.organization_id):
+        agent = Agent.objects.select_for_update().get(id=agent_id)
+        _expect(agent, expected)
+        for field, value in changes.items():
+            setattr(agent, field, value)
+        agent.save_change(*changes)
+        _note(Action.AGENT_CHANGED, agent, principal.actor, fields=sorted(changes))
+    return agent
+
+
+def create_api_key(
+    principal: Principal,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    agent_id: uuid.UUID | None = None,
+    expires_at: datetime | None = None,
+    now: datetime,
+) -> MintedKey:
+    """Create a key of the caller's organization, at most as powerful as the caller's own.
+
+    With an agent the key acts as that agent, else as itself. Raises ScopeMissing, InvalidExpiry, UnknownReference.
+    """
+    wanted = sorted(set(scopes))
+    excess = including(wanted) - principal.scopes
+    if excess:
+        raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
+    if expires_at is not None and not now < expires_at <= now + MAX_KEY_LIFETIME:
+        raise InvalidExpiry("expires_at must lie in the future, at most ten years from now.")
+    with tenancy.organization(principal.organization_id):
+        if agent_id is not None and not Agent.objects.filter(id=agent_id).exists():
+            raise UnknownReference("The organization has no such agent.")
+        organization = Organization.objects.get(id=principal.organization_id)
+        return _mint(
+            organization,
+            name=name,
+            scopes=wanted,
+            actor=principal.actor,
+            owner_id=principal.actor_id,
+            agent_id=agent_id,
+            expires_at=expires_at,
+        )
+
+
+def revoke_api_key(principal: Principal, row_id: uuid.UUID, *, now: datetime) -> None:
+    """Revoke a key of the caller's organization for good; revoking it again changes nothing."""
+    with tenancy.organization(principal.organization_id):
+        row = APIKey.objects.select_for_update().get(id=row_id)
+        mark_revoked(row, actor=principal.actor, now=now)
+
+
+def mark_revoked(row: APIKey, *, actor: str, now: datetime) -> None:
+    """Revoke a locked key inside the open scope; this process refuses it as soon as that commits."""
+    if row.revoked_at is None:
+        row.revoked_at = now
+        row.save_change("revoked_at")
+        _note(Action.API_KEY_REVOKED, row, actor)
+        transaction.on_commit(lambda: forget(row.key_id))
+
+
+def bootstrap(*, email: str, slug: str) -> tuple[SignUp, str] | None:
+    """On the first start make an operator, an organization and a key, and return them with the password; else None."""
+    with tenancy.system():
+        if Organization.objects.exists() or User.objects.filter(is_superuser=True).exists():
+            return None
+        password = secrets.token_urlsafe(18)
+        made = sign_up(email=email, display_name="Operator", password=password, name=slug.title(), slug=slug)
+        made.user.is_staff = made.user.is_superuser = True
+        made.user.save(update_fields=["is_staff", "is_superuser"])
+    return made, password
+
+
+def issue_operator_key(*, slug: str, name: str, scopes: Iterable[str], now: datetime) -> MintedKey:
+    """Create a key from the command line. Raises Organization.DoesNotExist."""
+    with tenancy.system():
+        organization = Organization.objects.get(slug=slug)
+        return _mint(organization, name=name, scopes=sorted(set(scopes)), actor="operator:shell", owner_id=organization.owner_id)
+
+
+def _mint(organization: Organization, *, name: str, scopes: Iterable[str], actor: str, owner_id: uuid.UUID, **bearer: Any) -> MintedKey:
+    made = keys.generate()
+    row = APIKey.objects.create(
+        organization=organization,
+        owner_id=owner_id,
+        key_id=made.key_id,
+        digest=made.digest,
+        name=name,
+        scopes=list(scopes),
+        **bearer,
+    )
+    _note(Action.API_KEY_CREATED, row, actor, scopes=row.scopes)
+    return MintedKey(row, made.text)
+
+
+# What a change of each subject is called in the event log and in audit.
+SUBJECTS: dict[type[Organization | TenantModel], str] = {
+    Organization: "organization",
+    Membership: "membership",
+    Agent: "agent",
+    APIKey: "api-key",
+}
+
+
+def _note(action: Action, row: Organization | TenantModel, actor: str, **facts: Any) -> None:
+    """Write the audit entry and the event of one change."""
+    organization_id = row.id if isinstance(row, Organization) else row.organization_id
+    subject = SUBJECTS[type(row)]
+    record(action, organization_id=organization_id, actor=actor, subject_type=subject, subject_id=row.id, **facts)
+    announce(
+        Change(organization_id, subject, row.id, row.generation, str(action), row.owner_id, actor, facts)
+    )
+
+
+def _expect(row: Organization | TenantModel, expected: list[int] | None) -> None:
+    if expected is not None and row.generation not in expected:
+        raise PreconditionFailed(f"The current generation is {row.generation}.")
+
+
+def _check_password(password: str, user: User) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages)) from None
+
+
+class _constraints:  # noqa: N801  (reads as a statement: with _constraints())
+    """Turn the violation of a known constraint into its domain error, outside the transaction that it broke."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+            for known, domain_error in CONSTRAINTS.items():
+                if re.match(known.removesuffix("_key"), name):
+                    raise domain_error from None

@@ -1,0 +1,135 @@
+"""Contexts, tasks, and what belongs to a task: messages and artifacts, as rows that are only ever added."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from api.fields import ExactJSONField
+from orgs.models import Agent, Organization, TenantModel
+
+
+class State(models.TextChoices):
+    """The states of an A2A task (A2A 1.0 §4.1.3, in the hyphenated spelling of 0.3)."""
+
+    SUBMITTED = "submitted"
+    WORKING = "working"
+    INPUT_REQUIRED = "input-required"
+    AUTH_REQUIRED = "auth-required"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+TERMINAL = frozenset({State.COMPLETED, State.CANCELED, State.FAILED, State.REJECTED})
+
+
+class MessageRole(models.TextChoices):
+    USER = "user"
+    AGENT = "agent"
+
+
+class Context(TenantModel):
+    """A conversation that several tasks share."""
+
+    metadata = ExactJSONField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-id"], name="tasks_context_by_organization")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Task(TenantModel):
+    """One piece of work. `lease_token` grows with each claim; writes of an older claim are refused.
+
+    Nothing that an append changes is indexed, so an append updates the row in place (HOT). The partial index holds
+    only what can be claimed or is being worked on.
+    """
+
+    context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="tasks", db_index=False)
+    agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=20, choices=State.choices, default=State.SUBMITTED)
+    state_at = models.DateTimeField(db_default=Now())
+    metadata = ExactJSONField()
+    message_count = models.PositiveBigIntegerField(default=0)
+    artifact_count = models.PositiveBigIntegerField(default=0)
+    lease_token = models.PositiveBigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="tasks_task_by_organization"),
+            models.Index(fields=["context", "-id"], name="tasks_task_by_context"),
+            models.Index(
+                fields=["organization", "id"],
+                name="tasks_task_open",
+                condition=models.Q(state__in=[State.SUBMITTED, State.WORKING]),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(name="tasks_task_state", condition=models.Q(state__in=State.values)),
+            models.CheckConstraint(
+                name="tasks_task_lease_of_working",
+                condition=models.Q(lease_expires_at=None) | models.Q(state=State.WORKING),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.state})"
+
+
+class Message(models.Model):
+    """One message of a task, numbered from 1 without gaps. `generation` is the task's that it made."""
+
+    pk = models.CompositePrimaryKey("task_id", "number")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    number = models.PositiveBigIntegerField()
+    owner_id = models.UUIDField()
+    message_id = models.CharField(max_length=128)
+    role = models.CharField(max_length=10, choices=MessageRole.choices)
+    parts = ExactJSONField()
+    metadata = ExactJSONField()
+    generation = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="tasks_message_role", condition=models.Q(role__in=MessageRole.values)),
+        ]
+
+
+class Artifact(models.Model):
+    """Something a task made, in chunks. `generation` is the task's when the last chunk came."""
+
+    pk = models.CompositePrimaryKey("task_id", "artifact_id")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="artifacts", db_index=False)
+    artifact_id = models.CharField(max_length=128)
+    owner_id = models.UUIDField()
+    number = models.PositiveBigIntegerField()
+    name = models.CharField(max_length=500, blank=True)
+    description = models.TextField(blank=True)
+    metadata = ExactJSONField()
+    chunk_count = models.PositiveBigIntegerField(default=0)
+    complete = models.BooleanField(default=False)
+    generation = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "number"], name="tasks_artifact_number")]
+
+
+class ArtifactChunk(models.Model):
+    """Parts of an artifact that came together, numbered from 1 without gaps."""
+
+    pk = models.CompositePrimaryKey("task_id", "artifact_id", "number")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="+", db_index=False)
+    artifact_id = models.CharField(max_length=128)
+    owner_id = models.UUIDField()
+    number = models.PositiveBigIntegerField()
+    parts = ExactJSONField()
+    generation = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())

@@ -1,0 +1,160 @@
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from orgs.schemas import In, Out
+from tasks.models import MessageRole, State
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+Parts = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
+Metadata = Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
+class MessageIn(In):
+    """A message. Parts are A2A parts, kept as they are; the id is made when none is given."""
+
+    role: MessageRole = MessageRole.USER
+    parts: Parts
+    message_id: Identifier | None = None
+    metadata: Metadata
+
+
+class FirstMessageIn(In):
+    """The message that asks for the work; its role is user."""
+
+    role: Literal[MessageRole.USER] = MessageRole.USER
+    parts: Parts
+    message_id: Identifier | None = None
+    metadata: Metadata
+
+
+class TaskIn(In):
+    """What is asked for: the first message, in an existing context or in a new one."""
+
+    message: FirstMessageIn
+    context_id: uuid.UUID | None = None
+    agent_id: uuid.UUID | None = None
+    metadata: Metadata
+
+
+class ArtifactIn(In):
+    """The first chunk of an artifact, or with `append` a later one; name and the like come with the first."""
+
+    artifact_id: Identifier | None = None
+    name: Annotated[str, StringConstraints(max_length=500)] = ""
+    description: Annotated[str, StringConstraints(max_length=4000)] = ""
+    metadata: Metadata
+    parts: Parts
+    append: bool = False
+    last_chunk: bool = True
+
+
+class StateIn(In):
+    state: State
+
+
+class ClaimIn(In):
+    """How many tasks to lease, for how many seconds, and for which agent: its own and those given to nobody."""
+
+    agent_id: uuid.UUID | None = None
+    count: Annotated[int, Field(ge=1, le=20)] = 1
+    lease_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    history_length: Annotated[int, Field(ge=0, le=1000)] = 100
+
+
+class LeaseIn(In):
+    lease_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+
+
+class MessageOut(Out):
+    number: int
+    message_id: str
+    role: MessageRole
+    parts: Any
+    metadata: Any
+    owner_id: uuid.UUID
+    generation: int
+    created_at: datetime
+
+
+class AppendedOut(Out):
+    """Where the message stands, and what the task has become."""
+
+    task_id: uuid.UUID
+    message_id: str
+    number: int
+    generation: int
+    state: State
+    created_at: datetime
+
+
+class ArtifactOut(Out):
+    artifact_id: str
+    name: str
+    description: str
+    metadata: Any
+    chunk_count: int
+    complete: bool
+    owner_id: uuid.UUID
+    generation: int
+    created_at: datetime
+
+
+class ArtifactChunkOut(Out):
+    number: int
+    parts: Any
+    owner_id: uuid.UUID
+    generation: int
+    created_at: datetime
+
+
+class TaskSummaryOut(Out):
+    """A task without its messages and artifacts."""
+
+    id: uuid.UUID
+    context_id: uuid.UUID
+    agent_id: uuid.UUID | None
+    owner_id: uuid.UUID
+    state: State
+    state_at: datetime
+    metadata: Any
+    message_count: int
+    artifact_count: int
+    lease_expires_at: datetime | None
+    generation: int
+    created_at: datetime
+
+
+class TaskOut(TaskSummaryOut):
+    """A task with its last messages in order, and its first 100 artifacts without their parts."""
+
+    history: list[MessageOut]
+    artifacts: list[ArtifactOut]
+
+
+class ClaimedTaskOut(BaseModel):
+    """A leased task. Send `lease_token` as Holdfast-Lease-Token with every write made under the lease."""
+
+    lease_token: int
+    lease_expires_at: datetime
+    task: TaskOut
+
+
+class ClaimOut(BaseModel):
+    items: list[ClaimedTaskOut]
+
+
+class LeaseOut(Out):
+    task_id: uuid.UUID
+    lease_token: int
+    lease_expires_at: datetime
+
+
+class ContextOut(Out):
+    id: uuid.UUID
+    owner_id: uuid.UUID
+    metadata: Any
+    generation: int
+    created_at: datetime
