@@ -121,5 +121,10 @@ def timestamp(value: datetime) -> str:
 
 
 _encoder = simplejson.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), use_decimal=True, allow_nan=False, default=_other, namedtuple_as_object=False
+    ensure_ascii=False,
+    separators=(",", ":"),
+    use_decimal=True,
+    allow_nan=False,
+    default=_other,
+    namedtuple_as_object=False,
 )

@@ -23,5 +23,7 @@ class ExactJSONField(models.Field):  # type: ignore[type-arg]
     def get_placeholder(self, value: Any, compiler: Any, connection: BaseDatabaseWrapper) -> str:
         return "%s::json"
 
-    def from_db_value(self, value: str | None, expression: Any, connection: BaseDatabaseWrapper) -> documents.Raw | None:
+    def from_db_value(
+        self, value: str | None, expression: Any, connection: BaseDatabaseWrapper
+    ) -> documents.Raw | None:
         return None if value is None else documents.Raw(value)

@@ -68,7 +68,9 @@ def fingerprint(request: HttpRequest, body: bytes) -> str:
     return digest.hexdigest()
 
 
-def run_once(call: Repeatable, work: Callable[[], HttpResponse], *, owner: Callable[[], tuple[uuid.UUID, uuid.UUID]]) -> HttpResponse:
+def run_once(
+    call: Repeatable, work: Callable[[], HttpResponse], *, owner: Callable[[], tuple[uuid.UUID, uuid.UUID]]
+) -> HttpResponse:
     """Return the kept answer, or do the work and keep its answer.
 
     Runs inside the caller's transaction (with its tenancy set). An answer that is not a success rolls that

@@ -57,7 +57,7 @@ def read_body(request: HttpRequest, *, limit: int) -> bytes:
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         stream = request.META["wsgi.input"]
         body: bytes = _read_at_most(stream, limit + 1)
-        request._body = body  # type: ignore[attr-defined]
+        request._body = body
     else:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not declared.isascii() or not declared.isdigit():

@@ -4,11 +4,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
 from api import documents
 from config import errors
+from config.openapi import complete
 from orgs.api import router as orgs_router
 from orgs.gate import APIKeyBearer, gate
 from sessions_store.api import router as sessions_router
@@ -29,7 +32,17 @@ class DocumentRenderer(BaseRenderer):
         return documents.dumps(data)
 
 
-api = NinjaAPI(
+class HoldfastAPI(NinjaAPI):
+    """The API with its own operation ids, and a document that tells its manners."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return str(operation.view_func.__name__)
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        return complete(super().get_openapi_schema(**options), self)
+
+
+api = HoldfastAPI(
     title="Holdfast",
     version="1",
     description="The durable state of AI agents.",

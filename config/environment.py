@@ -144,8 +144,8 @@ def parse_database_url(url: str) -> dict[str, object]:
     if parts.scheme.split("+")[0] not in ("postgres", "postgresql"):
         raise BadSetting("DATABASE_URL must begin with postgresql://; PostgreSQL is the only database supported.")
     options: dict[str, object] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        name = QUERY_NAMES.get(name, name)
+    for given, value in parse_qsl(parts.query, keep_blank_values=True):
+        name = QUERY_NAMES.get(given, given)
         if name not in KNOWN_QUERY:
             raise BadSetting(f"DATABASE_URL has the unknown parameter {name!r}.")
         options[name] = QUERY_VALUES.get(value.lower(), value) if name == "sslmode" else value

@@ -12,8 +12,8 @@ from ninja.errors import HttpError, ValidationError
 
 from api import cursors, documents, etags, idempotency, requests
 from api.problems import Problem, problem_response
-from orgs import authentication, permissions
 from orgs import api as orgs_api
+from orgs import authentication, permissions
 from orgs import services as orgs_services
 from sessions_store import services as sessions_services
 from tasks import hot_paths, leases
@@ -34,13 +34,17 @@ TABLE: dict[type[Exception], Problem] = {
     requests.InvalidHeader: Problem(400, "invalid-header", "A header does not have its form."),
     requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
     requests.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is not sent as JSON."),
-    requests.InvalidParameter: Problem(422, "invalid-parameter", "A query parameter is not one that this operation takes."),
+    requests.InvalidParameter: Problem(
+        422, "invalid-parameter", "A query parameter is not one that this operation takes."
+    ),
     cursors.InvalidCursor: Problem(422, "invalid-cursor", "The cursor does not belong here."),
     UnreadablePostError: Problem(400, "body-incomplete", "The connection ended before the body did."),
     etags.PreconditionFailed: Problem(412, "precondition-failed", "The subject has changed since it was read."),
     idempotency.KeyReused: Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another call."),
     idempotency.KeyInFlight: Problem(409, "idempotency-key-in-flight", "The first call with this key still runs."),
-    idempotency.AnswerUnreadable: Problem(409, "idempotency-answer-unreadable", "The work was done; its answer is lost."),
+    idempotency.AnswerUnreadable: Problem(
+        409, "idempotency-answer-unreadable", "The work was done; its answer is lost."
+    ),
     authentication.Unauthenticated: UNAUTHENTICATED,
     authentication.KeyRefused: UNAUTHENTICATED,
     authentication.KeyExpired: Problem(401, "api-key-expired", "The API key has expired."),
@@ -69,10 +73,10 @@ SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 
 def install(api: NinjaAPI) -> None:
     """Have the API answer each exception of the table by its problem."""
-    for exception in TABLE:
-        api.add_exception_handler(exception, _answer)
-    api.add_exception_handler(ValidationError, _answer_invalid)
-    api.add_exception_handler(HttpError, _answer_http_error)
+    answers: dict[type[Exception], Any] = dict.fromkeys(TABLE, _answer)
+    answers |= {ValidationError: _answer_invalid, HttpError: _answer_http_error}
+    for exception, answer in answers.items():
+        api.add_exception_handler(exception, answer)
 
 
 def find_problem(error: Exception) -> Problem | None:

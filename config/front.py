@@ -5,7 +5,7 @@
 """
 
 import os
-from typing import Any
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
@@ -17,7 +17,7 @@ STREAM_PATHS = ("/a2a/",)
 # Threads that run Django, each with its own database connection.
 THREADS = int(os.environ.get("WEB_THREADS", "8"))
 
-_web: Any = WSGIMiddleware(web, workers=THREADS)
+_web: Any = WSGIMiddleware(cast(Any, web), workers=THREADS)
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:

@@ -99,7 +99,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         **_database,
-        # Connections belong to the server's few threads and stay; a dead one is found without a query (orgs/connections.py).
+        # Connections belong to the server's few threads and stay; orgs/connections.py finds a dead one without a query.
         "CONN_MAX_AGE": None,
         "DISABLE_SERVER_SIDE_CURSORS": not PREPARE_STATEMENTS,
         "OPTIONS": {

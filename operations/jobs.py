@@ -9,7 +9,7 @@ from orgs import tenancy
 BATCH = 1000
 
 
-@shared_task(time_limit=300)
+@shared_task(time_limit=300)  # type: ignore[untyped-decorator]  # celery ships no types
 def prune_idempotent_answers() -> int:
     """Delete answers whose time is over, in batches; return how many went."""
     deleted = 0

@@ -51,7 +51,11 @@ def overpowered_roles(alias: str) -> list[str]:
         cursor.execute(POWERS, [APP_ROLE, SYSTEM_ROLE])
         rows = cursor.fetchall()
     found = {name for name, *_ in rows}
-    sentences = [f"The role {role} does not exist; run manage.py migrate." for role in (APP_ROLE, SYSTEM_ROLE) if role not in found]
+    sentences = [
+        f"The role {role} does not exist; run manage.py migrate."
+        for role in (APP_ROLE, SYSTEM_ROLE)
+        if role not in found
+    ]
     for name, superuser, bypass, owned in rows:
         if superuser or bypass:
             sentences.append(

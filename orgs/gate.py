@@ -62,7 +62,7 @@ def gate(run: Run) -> Run:
 
 def _query_names(operation: Operation) -> frozenset[str]:
     models = [model for model in operation.models if issubclass(model, QueryModel)]
-    return frozenset(name for model in models for name in model.__ninja_flatten_map__)  # type: ignore[attr-defined]
+    return frozenset(name for model in models for name in model.__ninja_flatten_map__)
 
 
 def _admit(request: Request, operation: Operation) -> None:

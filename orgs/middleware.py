@@ -1,6 +1,7 @@
 """The operators' console: sessions, CSRF and sign-in stand on its paths only, in a system-wide scope."""
 
 from collections.abc import Callable
+from typing import cast
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -35,7 +36,7 @@ class OperatorMiddleware:
         self.get_response = get_response
         console: Respond = self._in_system_scope
         for middleware in reversed(CHAIN):
-            console = middleware(console)
+            console = cast(Respond, middleware(console))
         self.console = console
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

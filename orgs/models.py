@@ -1,6 +1,5 @@
 """Organizations, who belongs to them, the agents that act in them, and their API keys."""
 
-
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
@@ -134,9 +133,7 @@ class APIKey(TenantModel):
         ordering = ["-id"]
         indexes = [models.Index(fields=["organization", "-id"], name="orgs_apikey_by_organization")]
         constraints = [
-            models.CheckConstraint(
-                name="orgs_apikey_one_bearer", condition=models.Q(user=None) | models.Q(agent=None)
-            ),
+            models.CheckConstraint(name="orgs_apikey_one_bearer", condition=models.Q(user=None) | models.Q(agent=None)),
         ]
 
     def __str__(self) -> str:

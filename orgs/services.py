@@ -11,7 +11,6 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from accounts.models import User
 from api.etags import PreconditionFailed
@@ -198,10 +197,14 @@ def issue_operator_key(*, slug: str, name: str, scopes: Iterable[str], now: date
     """Create a key from the command line. Raises Organization.DoesNotExist."""
     with tenancy.system():
         organization = Organization.objects.get(slug=slug)
-        return _mint(organization, name=name, scopes=sorted(set(scopes)), actor="operator:shell", owner_id=organization.owner_id)
+        return _mint(
+            organization, name=name, scopes=sorted(set(scopes)), actor="operator:shell", owner_id=organization.owner_id
+        )
 
 
-def _mint(organization: Organization, *, name: str, scopes: Iterable[str], actor: str, owner_id: uuid.UUID, **bearer: Any) -> MintedKey:
+def _mint(
+    organization: Organization, *, name: str, scopes: Iterable[str], actor: str, owner_id: uuid.UUID, **bearer: Any
+) -> MintedKey:
     made = keys.generate()
     row = APIKey.objects.create(
         organization=organization,
@@ -230,9 +233,7 @@ def _note(action: Action, row: Organization | TenantModel, actor: str, **facts: 
     organization_id = row.id if isinstance(row, Organization) else row.organization_id
     subject = SUBJECTS[type(row)]
     record(action, organization_id=organization_id, actor=actor, subject_type=subject, subject_id=row.id, **facts)
-    announce(
-        Change(organization_id, subject, row.id, row.generation, str(action), row.owner_id, actor, facts)
-    )
+    announce(Change(organization_id, subject, row.id, row.generation, str(action), row.owner_id, actor, facts))
 
 
 def _expect(row: Organization | TenantModel, expected: list[int] | None) -> None:

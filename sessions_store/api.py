@@ -34,7 +34,9 @@ def create_session(request: Request, body: SessionIn) -> HttpResponse:
         principal, title=body.title, state=body.state, metadata=body.metadata, agent_id=body.agent_id
     )
     found = hot_paths.get(principal.organization_id, session.id)
-    return document_response(request, found.generation, found.text, status=201, location=f"/api/v1/sessions/{session.id}")
+    return document_response(
+        request, found.generation, found.text, status=201, location=f"/api/v1/sessions/{session.id}"
+    )
 
 
 @router.get("/sessions", response=PageOut[SessionSummaryOut])

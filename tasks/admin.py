@@ -8,7 +8,16 @@ from tasks.models import Context, Task
 class TaskAdmin(SubjectAdmin):
     """What was said belongs to the organization; the console shows where a task stands, not what it holds."""
 
-    list_display = ["id", "organization", "state", "state_at", "agent", "message_count", "lease_token", "lease_expires_at"]
+    list_display = [
+        "id",
+        "organization",
+        "state",
+        "state_at",
+        "agent",
+        "message_count",
+        "lease_token",
+        "lease_expires_at",
+    ]
     list_filter = ["state"]
     list_select_related = ["organization", "agent"]
     search_fields = ["id", "context__id", "organization__slug"]

@@ -97,7 +97,8 @@ def submit(
 ) -> Document:
     """Create a task with its first message; raises UnknownReference."""
     row = functions.call(
-        "SELECT new_generation, document FROM tasks_submit(%s, %s, %s, %s, %s, %s::json, %s, %s::json, %s::json, %s, %s, %s)",
+        "SELECT new_generation, document"
+        " FROM tasks_submit(%s, %s, %s, %s, %s, %s::json, %s, %s::json, %s::json, %s, %s, %s)",
         [
             principal.organization_id,
             task_id,
@@ -204,9 +205,7 @@ def change_state(
     return Document(*row)
 
 
-def claim(
-    principal: Principal, *, agent_id: uuid.UUID | None, count: int, seconds: int, history: int
-) -> list[Claimed]:
+def claim(principal: Principal, *, agent_id: uuid.UUID | None, count: int, seconds: int, history: int) -> list[Claimed]:
     """Lease up to `count` claimable tasks for `seconds`, oldest first."""
     rows = functions.rows_of(
         "SELECT token, expires_at, document FROM tasks_claim(%s, %s, %s, %s, %s, %s, %s)",

@@ -1,0 +1,140 @@
+"""What tests need to exist, with only what is required set. Each organization is new, so tests share a database."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.test import Client
+
+from accounts.models import User
+from api import documents
+from orgs import services, tenancy
+from orgs.models import Agent, Membership, Organization, Role
+from orgs.permissions import EVERYTHING
+
+API = "/api/v1"
+
+
+def make_user(**fields: Any) -> User:
+    """Make a user who cannot sign in: deriving a password hash would take most of a test's time."""
+    email = fields.pop("email", f"{uuid.uuid4().hex}@example.com")
+    with tenancy.system():
+        return User.objects.create_user(email, None, **fields)
+
+
+def make_organization(owner: User | None = None) -> Organization:
+    slug = f"org-{uuid.uuid4().hex[:20]}"
+    owner = owner or make_user()
+    with tenancy.system():
+        return services.create_organization(name=slug, slug=slug, owner=owner)
+
+
+def make_member(organization: Organization, role: Role = Role.MEMBER) -> User:
+    user = make_user()
+    with tenancy.system():
+        Membership.objects.create(organization=organization, user=user, role=role, owner_id=user.id)
+    return user
+
+
+def make_agent(organization: Organization, slug: str | None = None) -> Agent:
+    slug = slug or f"agent-{uuid.uuid4().hex[:20]}"
+    with tenancy.organization(organization.id):
+        return Agent.objects.create(organization=organization, owner_id=organization.owner_id, name=slug, slug=slug)
+
+
+def make_key(
+    organization: Organization,
+    *,
+    scopes: tuple[str, ...] = EVERYTHING,
+    user: User | None = None,
+    agent: Agent | None = None,
+    expires_at: datetime | None = None,
+) -> services.MintedKey:
+    with tenancy.system():
+        return services._mint(
+            organization,
+            name="test",
+            scopes=scopes,
+            actor="test",
+            owner_id=organization.owner_id,
+            user_id=user and user.id,
+            agent_id=agent and agent.id,
+            expires_at=expires_at,
+        )
+
+
+@dataclass
+class Answer:
+    """A response as a test looks at it."""
+
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def json(self) -> Any:
+        return documents.parse(self.raw)
+
+    @property
+    def code(self) -> str:
+        """The stable code of a problem."""
+        assert self.headers["Content-Type"] == "application/problem+json", self
+        code: str = self.json["code"]
+        return code
+
+
+@dataclass
+class Caller:
+    """A client with a key; paths are below /api/v1, bodies are JSON documents or raw bytes."""
+
+    key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Send one request; header names are given with underscores: If_Match='"1"'."""
+        raw = body if isinstance(body, bytes) else b"" if body is None else documents.dumps(body).encode()
+        sent = {"Authorization": f"Bearer {self.key}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        content_type = sent.pop("Content-Type", "application/json" if body is not None else "")
+        url = path if path.startswith("/") and path.startswith("/api/") else f"{API}{path}"
+        response = Client(raise_request_exception=False).generic(
+            method, url, raw, content_type=content_type, headers=sent
+        )
+        return Answer(response.status_code, dict(response.headers), response.content)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.call("POST", path, body, **headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.call("PUT", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.call("PATCH", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> Answer:
+        return self.call("DELETE", path, **headers)
+
+
+def text_message(text: str = "hello", **fields: Any) -> dict[str, Any]:
+    return {"parts": [{"kind": "text", "text": text}], **fields}
+
+
+def submit_task(caller: Caller, **fields: Any) -> dict[str, Any]:
+    """Submit a task over the API and return it."""
+    answer = caller.post("/tasks", {"message": text_message(), **fields})
+    assert answer.status == 201, answer
+    task: dict[str, Any] = answer.json
+    return task
+
+
+def create_session(caller: Caller, **fields: Any) -> dict[str, Any]:
+    """Create a session over the API and return it."""
+    answer = caller.post("/sessions", fields)
+    assert answer.status == 201, answer
+    session: dict[str, Any] = answer.json
+    return session
