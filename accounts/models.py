@@ -19,11 +19,18 @@ class UserManager(BaseUserManager["User"]):
         """Create an operator: one who may sign in to the admin and do everything there."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
+    def with_email(self, email: str | None) -> "models.QuerySet[User]":
+        """The user of an address, whatever its case: compared as the unique constraint does, and by its index.
+
+        `iexact` compares upper-case forms, in which two users that the constraint tells apart may be one (ı and i).
+        """
+        return self.alias(lower_email=Lower("email")).filter(lower_email=Lower(models.Value(email or "")))
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.with_email(username).get()
 
     async def aget_by_natural_key(self, username: str | None) -> "User":
-        return await self.aget(email__iexact=username)
+        return await self.with_email(username).aget()
 
 
 class User(AbstractBaseUser, PermissionsMixin):

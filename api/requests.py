@@ -44,7 +44,8 @@ def client_address(request: HttpRequest) -> str | None:
     trusted = settings.TRUSTED_PROXIES
     given = hops[-trusted] if 0 < trusted <= len(hops) else request.META.get("REMOTE_ADDR", "")
     try:
-        return str(ipaddress.ip_address(given))
+        # PostgreSQL's inet has no zone (fe80::1%eth0).
+        return str(ipaddress.ip_address(given.partition("%")[0]))
     except ValueError:
         return None
 

@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from api import cursors, documents, etags, idempotency, requests
+from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from orgs import api as orgs_api
 from orgs import authentication, permissions
@@ -24,6 +25,7 @@ NOT_FOUND = Problem(404, "not-found", "There is no such thing here.")
 INVALID = Problem(422, "invalid", "The request does not have the form that this operation takes.")
 UNAVAILABLE = Problem(503, "database-unavailable", "The database cannot be reached just now; try again.")
 INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed.")
+BAD_REQUEST = Problem(400, "bad-request", "The request cannot be understood.")
 UNAUTHENTICATED = Problem(401, "unauthenticated", "An API key is needed.")
 
 TABLE: dict[type[Exception], Problem] = {
@@ -67,6 +69,8 @@ TABLE: dict[type[Exception], Problem] = {
     OperationalError: UNAVAILABLE,
     InterfaceError: UNAVAILABLE,
 }
+# Given without an exception of ours behind them.
+BARE = (INVALID, INTERNAL, METHOD_NOT_ALLOWED, BAD_REQUEST)
 # What PostgreSQL raises while it runs; the driver's words stay in the log.
 SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 
@@ -125,7 +129,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view, such as a host that is not allowed."""
-    return problem_response(Problem(400, "bad-request", "The request cannot be understood."))
+    return problem_response(BAD_REQUEST)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -15,10 +15,13 @@ env = Environment()
 EMBEDDED = env.boolean("HOLDFAST_EMBEDDED", False)
 
 DEBUG = False
+# Signs cursors and the console's cookies, and encrypts the answers kept for idempotency.
 SECRET_KEY = env.secret("SECRET_KEY")
 # Older SECRET_KEYs, newest first: cursors and stored answers signed with them stay readable during a rotation.
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS", [])
+# Host names that the console answers to.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Origins, with scheme, from which the console takes forms when a proxy changes the host name.
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
 
 # May anyone who reaches the service make an organization? Open where it listens on this machine only.
@@ -26,6 +29,7 @@ SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed
 
 # How long an answer kept for an Idempotency-Key is replayed.
 IDEMPOTENCY_HOURS = env.integer("IDEMPOTENCY_HOURS", 24, least=1, most=24 * 30)
+# The least severe log line that is written.
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 # Number of proxies in front whose X-Forwarded-For entries are believed when audit notes where a call came from.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)

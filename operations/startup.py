@@ -121,9 +121,7 @@ def _binding_problem(address: Address) -> OSError | None:
 def _unusable(address: Address, problem: OSError) -> CannotStart:
     free = address.port + 1 if address.port < 65535 else 8000
     if problem.errno == errno.EADDRINUSE:
-        return CannotStart(
-            f"Port {address.port} is in use: set PORT to a free one, for example `PORT={free} make up`."
-        )
+        return CannotStart(f"Port {address.port} is in use: set PORT to a free one, for example `PORT={free} make up`.")
     if problem.errno == errno.EACCES:
         return CannotStart(f"Port {address.port} is for root alone: set PORT to one above 1023, `PORT=8000 make up`.")
     return CannotStart(

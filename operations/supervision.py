@@ -62,6 +62,9 @@ class _Foreground(Supervisor):  # type: ignore[misc]
     def runforever(self) -> None:
         # Not earlier: run() forgets all subscriptions.
         events.subscribe(events.ProcessLogEvent, _hand_on)
+        # Its loop waits a second before it starts anything.
+        for group in sorted(self.process_groups.values()):
+            group.transition()
         super().runforever()
 
 

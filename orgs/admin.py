@@ -53,7 +53,10 @@ class APIKeyAdmin(SubjectAdmin):
     actions = ["revoke"]
     exclude = ["digest"]
 
-    @admin.action(description="Revoke the chosen keys", permissions=["view"])
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("orgs.change_apikey")
+
+    @admin.action(description="Revoke the chosen keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         assert isinstance(request.user, User)
         rows = list(queryset.select_for_update(of=("self",)))

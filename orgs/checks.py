@@ -15,6 +15,9 @@ WHERE c.relname = ANY(%s) AND c.relnamespace = current_schema()::regnamespace
   AND c.relrowsecurity AND c.relforcerowsecurity
   AND EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = current_schema() AND p.tablename = c.relname
               AND %s = ANY(p.roles) AND p.qual LIKE %s AND p.with_check LIKE %s)
+  AND NOT EXISTS (SELECT FROM pg_policies p WHERE p.schemaname = current_schema() AND p.tablename = c.relname
+                  AND p.permissive = 'PERMISSIVE' AND p.roles && ARRAY[%s, 'public']::name[]
+                  AND NOT concat(p.qual, p.with_check) LIKE %s)
 """
 PRESENT = "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND relnamespace = current_schema()::regnamespace"
 POWERS = """
@@ -35,13 +38,16 @@ def _is_tenant(model: type[models.Model]) -> bool:
 
 
 def unfenced_tables(alias: str) -> list[str]:
-    """Return the tenant tables in this database without forced row-level security and an organization policy."""
+    """Return the tenant tables in this database without forced row-level security and an organization policy.
+
+    A second policy counts too: PostgreSQL adds up what permissive policies allow.
+    """
     tables = tenant_tables()
     pattern = "%holdfast.organization%"
     with connections[alias].cursor() as cursor:
         cursor.execute(PRESENT, [tables])
         present = {name for (name,) in cursor.fetchall()}
-        cursor.execute(FENCED, [tables, APP_ROLE, pattern, pattern])
+        cursor.execute(FENCED, [tables, APP_ROLE, pattern, pattern, APP_ROLE, pattern])
         return sorted(present - {name for (name,) in cursor.fetchall()})
 
 

@@ -14,7 +14,7 @@ from ninja.operation import Operation
 from ninja.params.models import BodyModel, QueryModel
 from ninja.security import HttpBearer
 
-from api import idempotency, requests
+from api import documents, idempotency, requests
 from audit.models import Action, Outcome
 from audit.origin import current_origin
 from audit.services import record
@@ -52,8 +52,14 @@ def gate(run: Run) -> Run:
             body = _read(request, operation)
             key = idempotency.find_key(request) if request.method == "POST" else None
             if key is None:
-                return run(request, **path)
-            return _run_once(request, operation, key, body, lambda: run(request, **path))
+                response = run(request, **path)
+            else:
+                response = _run_once(request, operation, key, body, lambda: run(request, **path))
+            if response.status_code == 403 and operation.auth_callbacks:
+                # The operation refused, such as to grant more than the caller holds; its transaction is over.
+                principal, reason = request.principal, documents.parse(response.content)["detail"]
+                _record_refusal(principal.organization_id, principal.actor, request, reason)
+            return response
         except Exception as error:
             return operation.api.on_exception(request, error)
 

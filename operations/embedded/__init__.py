@@ -130,11 +130,18 @@ def _silently(text: str) -> None:
 
 @contextmanager
 def servers(
-    var: Path, *, postgres: bool = True, valkey: bool = True, progress: Progress = _silently, command: str = "a command"
+    var: Path,
+    *,
+    postgres: bool = True,
+    valkey: bool = True,
+    progress: Progress = _silently,
+    command: str = "a command",
+    tethered: bool = False,
 ) -> Iterator[dict[str, str]]:
     """Have the servers of an installation for the length of the block; yield the environment that reaches them.
 
     Any number of processes may do so together. While `up` runs, its servers are used. Raises CannotStart.
+    Servers that are tethered end with the thread that started them, even when it is killed: for a folder of one's own.
     """
     place = made(var)
     engines = engines_for(place, postgres=postgres, valkey=valkey)
@@ -146,7 +153,7 @@ def servers(
         try:
             with transition(place, progress):
                 for engine in engines:
-                    _ensure(engine, progress)
+                    _ensure(engine, progress, tethered=tethered)
             yield environment(var, postgres=postgres, valkey=valkey)
         finally:
             _leave(use, place, progress)
@@ -178,11 +185,11 @@ def _answers(engine: Engine) -> bool:
     return port is not None and engine.answers(port)
 
 
-def _ensure(engine: Engine, progress: Progress) -> None:
+def _ensure(engine: Engine, progress: Progress, *, tethered: bool) -> None:
     """Use the server that another command started, also one that was killed since, or start it."""
     if settle(engine, engine.published(), progress):
         return
-    port, _ = start(engine, progress, tethered=False)
+    port, _ = start(engine, progress, tethered=tethered)
     engine.publish(port)
 
 

@@ -59,7 +59,5 @@ def hand_over(directory: Path, account: Account | None) -> None:
     """Give the folder and all below it to the account, as after a restore that root made."""
     if account is None or directory.stat().st_uid == account.uid:
         return
-    for folder, _, files in os.walk(directory):
-        os.chown(folder, account.uid, account.gid)
-        for name in files:
-            os.chown(os.path.join(folder, name), account.uid, account.gid, follow_symlinks=False)
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)

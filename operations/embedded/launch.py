@@ -24,6 +24,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _ORPHANS_END_WITHIN = 5.0
@@ -116,13 +117,12 @@ def end_orphans(directory: str) -> None:
 
 def servers_in(directory: str) -> Iterator[int]:
     """Yield the processes of PostgreSQL and Valkey that work in this folder (Linux; elsewhere none is seen)."""
-    here = os.stat(directory)
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+    for process in Path("/proc").glob("[0-9]*"):
         # Shells and editors may stand in the folder too; only the servers are ours to end.
         with contextlib.suppress(OSError):
-            server = os.path.basename(os.readlink(f"/proc/{name}/exe")).startswith(("postgres", "valkey-server"))
-            if server and os.path.samestat(os.stat(f"/proc/{name}/cwd"), here):
-                yield int(name)
+            program = (process / "exe").readlink().name
+            if program.startswith(("postgres", "valkey-server")) and (process / "cwd").samefile(directory):
+                yield int(process.name)
 
 
 def _detach() -> None:
@@ -151,13 +151,13 @@ def _become(account: str) -> None:
 
 def _execute(command: list[str], directory: str | None, descriptor: int | None, *, dropped: bool) -> None:
     if directory is None:
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606  (becoming that program is the point)
     # The account may lack the right to search the folders above; a link to an open folder skips that question.
     reached = f"/proc/self/fd/{descriptor}" if dropped and sys.platform == "linux" else directory
     os.chdir("/")
     # The servers get none of the secrets in our environment, and nothing there may change their settings.
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-    os.execve(command[0], [part.replace("{directory}", reached) for part in command], environ)
+    os.execve(command[0], [part.replace("{directory}", reached) for part in command], environ)  # noqa: S606
 
 
 if __name__ == "__main__":

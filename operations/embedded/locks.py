@@ -20,7 +20,7 @@ from operations.embedded.paths import Var, not_writable
 Progress = Callable[[str], None]
 
 # A command that is just ending its servers is worth waiting for; a shell that somebody has open is not.
-_A_MOMENT = 5.0
+_A_MOMENT = 2.0
 _PAUSE = 0.05
 
 

@@ -51,7 +51,7 @@ class Var:
 
 def var_from(environ: Mapping[str, str]) -> Path:
     """Answer the folder of this installation: `VAR`, else `var` beside manage.py."""
-    return Path(os.path.abspath(environ.get("VAR") or CHECKOUT / "var"))
+    return Path(environ.get("VAR") or CHECKOUT / "var").absolute()
 
 
 def not_writable(root: Path, problem: OSError) -> CannotStart:

@@ -1,4 +1,5 @@
 """Secrets that an installation makes for itself, once, under `VAR/secrets`."""
+# ruff: noqa: S105  (these are the names of the files)
 
 import os
 import secrets

@@ -83,7 +83,8 @@ class Service:
         self.look_around()
 
     def is_announced(self) -> bool:
-        assert self.process is not None and self.process.poll() is None, self.output
+        assert self.process is not None
+        assert self.process.poll() is None, self.output
         return "Holdfast answers at" in self.output
 
     def look_around(self) -> None:
@@ -100,6 +101,12 @@ class Service:
         assert self.process is not None
         children = psutil.Process(self.process.pid).children(recursive=True)
         return next(one for one in children if any(word in part for part in one.cmdline()))
+
+    def runs(self, word: str) -> bool:
+        try:
+            return self.find(word).status() != psutil.STATUS_ZOMBIE
+        except (StopIteration, psutil.NoSuchProcess):
+            return False
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -133,3 +140,10 @@ class Service:
         assert status == 200, body
         rows, kept = body.split()
         return int(rows), int(kept)
+
+
+def first_line(command: "subprocess.Popen[str]") -> str:
+    assert command.stdout is not None
+    line = command.stdout.readline().strip()
+    assert line, command.communicate()[1]
+    return line

@@ -20,9 +20,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--prepare", action="store_true", help="only migrate and make the first operator, then end"
-        )
+        parser.add_argument("--prepare", action="store_true", help="only migrate and make the first operator, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["prepare"]:
