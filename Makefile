@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 
-.PHONY: install install-dev up
+.PHONY: install install-dev up test test-all lint format reference demo bench lock
 
 # The folder is complete when it carries the stamp of a lock file; the one for developers holds all of the other.
 stamp = $(VENV)/$(basename $(notdir $(1))).installed
@@ -32,3 +32,44 @@ endef
 # Tethered to make, so that the service stops in order even when make is killed.
 up: install
 	@exec $(VENV)/bin/python -I -S operations/embedded/launch.py --tether SIGTERM --parent $$PPID -- $(CURDIR)/$(VENV)/bin/python manage.py up
+
+# The tests start PostgreSQL and Valkey themselves, in a temporary folder. The long ones run reduced; test-all runs them whole.
+test: install-dev
+	$(VENV)/bin/python -m pytest -m "not slow"
+
+test-all: install-dev
+	$(VENV)/bin/python -m pytest
+
+# What only reads the code needs settings that load, and no servers.
+CODE_ONLY = SECRET_KEY=$$($(VENV)/bin/python -c 'import secrets; print(secrets.token_hex(32))') \
+  DATABASE_URL=postgresql://nobody@localhost/none REDIS_URL=redis://localhost DJANGO_SETTINGS_MODULE=config.settings
+
+lint: install-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(CODE_ONLY) $(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(CODE_ONLY) $(VENV)/bin/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(CODE_ONLY) $(VENV)/bin/python -m config.reference --check
+
+format: install-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+reference: install-dev
+	$(CODE_ONLY) $(VENV)/bin/python -m config.reference
+
+demo: install-dev
+	$(VENV)/bin/python examples/demo.py --url http://127.0.0.1:$${PORT:-8000}
+
+bench: install-dev
+	$(VENV)/bin/python -m benchmarks
+
+# Hashes and no index addresses: whoever installs says where packages come from.
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	$(call resolve,requirements.lock,--extra embedded)
+	$(call resolve,requirements-dev.lock,--extra embedded --extra dev --constraint requirements.lock)
+
+resolve = build/lock/bin/uv pip compile pyproject.toml $(2) --output-file $(1) --universal --python-version 3.11 \
+  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet

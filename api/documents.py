@@ -7,7 +7,7 @@ NaN and Infinity (also `1e999`), NUL, lone surrogates, nesting beyond a limit (R
 import json
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any
 from uuid import UUID
@@ -68,11 +68,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(text: str) -> Decimal:
-    if isinf(float(text)):
-        raise InvalidJSON(f"The number {text[:40]} is beyond what a JSON reader can hold.")
     if len(text) > 4300:
         raise InvalidJSON("The body holds a number of more than 4300 characters.")
-    return Decimal(text)
+    if isinf(float(text)):
+        raise InvalidJSON(f"The number {text[:40]} is beyond what a JSON reader can hold.")
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidJSON(f"The exponent of {text[:40]} is beyond what can be kept.") from None
 
 
 def _constant(text: str) -> None:

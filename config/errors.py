@@ -39,6 +39,7 @@ TABLE: dict[type[Exception], Problem] = {
     requests.InvalidParameter: Problem(
         422, "invalid-parameter", "A query parameter is not one that this operation takes."
     ),
+    requests.UnexpectedBody: Problem(422, "unexpected-body", "This operation takes no body."),
     cursors.InvalidCursor: Problem(422, "invalid-cursor", "The cursor does not belong here."),
     UnreadablePostError: Problem(400, "body-incomplete", "The connection ended before the body did."),
     etags.PreconditionFailed: Problem(412, "precondition-failed", "The subject has changed since it was read."),

@@ -58,8 +58,8 @@ def permissions() -> str:
             scope = getattr(by_id[described["operationId"]].view_func, "required_scope", None)
             rows.append(f"| `{method.upper()} {path}` | {f'`{scope}`' if scope else 'none: public'} |")
     return GENERATED + (
-        "# Permissions\n\nA key holds scopes, `resource:level`. `admin` includes `write`, `write` includes `read`, of the same "
-        "resource.\nNo key can grant what it does not hold.\n\n| operation | scope |\n|---|---|\n"
+        "# Permissions\n\nA key holds scopes, `resource:level`. `admin` includes `write`, `write` includes `read`, of "
+        "the same\nresource. No key can grant what it does not hold.\n\n| operation | scope |\n|---|---|\n"
         + "\n".join(sorted(rows))
         + "\n"
     )
@@ -71,8 +71,9 @@ def settings_page() -> str:
         f"| `{name}` | {default} | {meaning} |" for name, default, meaning in (*CONNECTIONS, *_reads(source), *OF_UP)
     ]
     return GENERATED + (
-        "# Settings\n\nRead from the environment, once. Each but those of `make up` may come from a file: `NAME_FILE`. A bad "
-        "value, and\noutside the embedded default a missing or placeholder secret, stops the start and says why.\n\n"
+        "# Settings\n\nRead from the environment, once. Each but those of `make up` may come from a file: `NAME_FILE`. "
+        "A bad value,\nand outside the embedded default a missing or placeholder secret, stops the start and says "
+        "why.\n\n"
         "| name | default | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 

@@ -2,7 +2,17 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
+from django.core.handlers.wsgi import WSGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+
+from api.requests import PlainRequest  # noqa: E402  (settings come first)
+
+
+class Application(WSGIHandler):
+    request_class = PlainRequest
+
+
+application = Application()

@@ -106,7 +106,7 @@ def _read(request: Request, operation: Operation) -> bytes:
     body = requests.read_body(request, limit=limit)
     takes_body = any(issubclass(model, BodyModel) for model in operation.models)
     if body and not takes_body and operation.methods != ["GET"]:
-        raise requests.InvalidParameter("This operation takes no body.")
+        raise requests.UnexpectedBody("This operation takes no body.")
     request.document = requests.parse_body(request, body) if body and takes_body else None
     return body
 

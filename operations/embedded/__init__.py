@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
 
 from operations.embedded import secret_files
 from operations.embedded.engine import Engine, Progress, settle, start, stop
@@ -150,13 +151,13 @@ def servers(
         if _join(use, engines, command, progress):
             yield environment(var, postgres=postgres, valkey=valkey)
             return
+        started: list[Popen[bytes]] = []
         try:
             with transition(place, progress):
-                for engine in engines:
-                    _ensure(engine, progress, tethered=tethered)
+                started += [process for engine in engines for process in _ensure(engine, progress, tethered=tethered)]
             yield environment(var, postgres=postgres, valkey=valkey)
         finally:
-            _leave(use, place, progress)
+            _leave(use, place, started, progress)
     finally:
         use.release()
 
@@ -185,16 +186,18 @@ def _answers(engine: Engine) -> bool:
     return port is not None and engine.answers(port)
 
 
-def _ensure(engine: Engine, progress: Progress, *, tethered: bool) -> None:
+def _ensure(engine: Engine, progress: Progress, *, tethered: bool) -> Iterator[Popen[bytes]]:
     """Use the server that another command started, also one that was killed since, or start it."""
-    if settle(engine, engine.published(), progress):
-        return
-    port, _ = start(engine, progress, tethered=tethered)
-    engine.publish(port)
+    if not settle(engine, engine.published(), progress):
+        port, process = start(engine, progress, tethered=tethered)
+        engine.publish(port)
+        yield process
 
 
-def _leave(use: UseLock, var: Var, progress: Progress) -> None:
+def _leave(use: UseLock, var: Var, started: Sequence[Popen[bytes]], progress: Progress) -> None:
     if use.is_last():
         # Also those that this command did not need, and an earlier one did.
         for engine in reversed(engines_for(var, postgres=True, valkey=True)):
             stop(engine, progress)
+        for process in started:
+            process.wait()

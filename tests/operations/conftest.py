@@ -83,6 +83,6 @@ def _copy_of_python(folder: Path) -> str:
         source / library, folder / library, ignore=shutil.ignore_patterns("site-packages", "test", "config-*")
     )
     for shared in source.glob("lib/libpython*"):
-        shutil.copy(shared, folder / "lib")
+        shutil.copy(shared, folder / "lib" / shared.name)
     (folder / "bin").mkdir()
-    return shutil.copy(Path(sys.executable).resolve(), folder / "bin/python3")
+    return str(shutil.copy(Path(sys.executable).resolve(), folder / "bin/python3"))

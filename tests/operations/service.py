@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -67,7 +68,7 @@ class Service:
             stdin=pipe, stdout=pipe, stderr=pipe, **self._account(),
         )  # fmt: skip
 
-    def _account(self) -> dict[str, object]:
+    def _account(self) -> dict[str, Any]:
         return {} if self.account is None else {"user": self.account, "group": self.account, "extra_groups": []}
 
     def launch(self) -> None:
@@ -104,7 +105,7 @@ class Service:
 
     def runs(self, word: str) -> bool:
         try:
-            return self.find(word).status() != psutil.STATUS_ZOMBIE
+            return bool(self.find(word).status() != psutil.STATUS_ZOMBIE)
         except (StopIteration, psutil.NoSuchProcess):
             return False
 

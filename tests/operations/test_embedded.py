@@ -160,6 +160,23 @@ def _compute_for_long(url: str) -> None:
         connection.execute(loop)
 
 
+def test_tethered_servers_end_with_a_killed_process(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    script = (
+        "import pathlib, signal\nfrom operations import embedded\n"
+        f"with embedded.servers(pathlib.Path({str(var)!r}), tethered=True):\n    print(flush=True); signal.pause()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    assert in_use(var / "postgres")
+
+    process.kill()
+    process.communicate()
+
+    eventually(lambda: not in_use(var / "postgres") and not in_use(var / "valkey"), "both servers end")
+
+
 def test_a_missing_password_of_an_existing_database_is_not_replaced(tmp_path: Path) -> None:
     var = tmp_path / "var"
     with embedded.servers(var, valkey=False):

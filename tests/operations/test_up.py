@@ -144,6 +144,7 @@ def test_an_unwritable_folder_is_named_with_the_remedy(ordinary_service: Service
 def test_the_folder_of_another_account_is_refused(ordinary_service: Service) -> None:
     ordinary_service.var.mkdir()
     (ordinary_service.var / "postgres").mkdir()
+    assert ordinary_service.account
     shutil.chown(ordinary_service.var, ordinary_service.account)
 
     assert f"{ordinary_service.var}/postgres belongs to root" in _refusal(ordinary_service)
