@@ -20,7 +20,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def with_email(self, email: str | None) -> "models.QuerySet[User]":
-        """The user of an address, whatever its case: compared as the unique constraint does, and by its index.
+        """The user of an address, whatever its case, compared as the unique constraint does.
 
         `iexact` compares upper-case forms, in which two users that the constraint tells apart may be one (ı and i).
         """

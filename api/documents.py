@@ -73,9 +73,13 @@ def _number(text: str) -> Decimal:
     if isinf(float(text)):
         raise InvalidJSON(f"The number {text[:40]} is beyond what a JSON reader can hold.")
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
         raise InvalidJSON(f"The exponent of {text[:40]} is beyond what can be kept.") from None
+    if "e" in text.lower() and (digits := str(number)).lstrip("-").isdigit():
+        # 1e0 would be written as 1 and read as an integer, and -0e0 would lose its sign.
+        return Decimal(f"{digits}.0")
+    return number
 
 
 def _constant(text: str) -> None:

@@ -6,7 +6,8 @@ from django.http import HttpRequest
 
 from api.requests import InvalidHeader
 
-TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+# One element of a list of tags, up to its comma; an element may be empty (RFC 9110 §5.6.1), and a tag may hold commas.
+ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
 MAX_GENERATION = 2**63 - 1
 
 
@@ -53,8 +54,11 @@ def _is_generation(tag: str) -> bool:
 
 
 def _tags(name: str, header: str) -> list[tuple[str, str]]:
-    parts = [part.strip() for part in header.split(",")]
-    found = [TAG.fullmatch(part) for part in parts]
-    if not all(found):
+    found, end = [], 0
+    while end < len(header) and (match := ELEMENT.match(header, end)):
+        end = match.end()
+        if match[2] is not None:
+            found.append((match[1] or "", match[2]))
+    if end < len(header) or not found:
         raise InvalidHeader(f'{name} must be * or a list of entity tags such as "3".')
-    return [(match[1] or "", match[2]) for match in found if match]
+    return found

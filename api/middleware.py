@@ -15,6 +15,8 @@ from audit.origin import Origin, set_origin
 logger = logging.getLogger("holdfast.request")
 METHOD_NOT_ALLOWED = Problem(405, "method-not-allowed", "This path does not answer that method.")
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+# Answers that have no content say nothing of its length (RFC 9110 §8.6).
+WITHOUT_CONTENT = (204, 304)
 
 
 class RequestMiddleware:
@@ -27,12 +29,19 @@ class RequestMiddleware:
         started = time.perf_counter()
         origin = Origin(request_id=request_id(request), address=client_address(request))
         set_origin(origin)
+        method = request.method
+        if method == "HEAD" and request.path.startswith("/api/"):
+            # The router knows no HEAD: it is answered as a GET, whose content the server leaves out (RFC 9110 §9.3.2).
+            request.method = "GET"
         response = self.get_response(request)
+        request.method = method
         if response.status_code == 405 and request.path.startswith("/api/"):
             response = _method_not_allowed(response)
         response.headers["X-Request-Id"] = origin.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if not response.streaming and "Content-Length" not in response.headers:
+        if response.status_code in WITHOUT_CONTENT:
+            response.headers.pop("Content-Length", None)
+        elif not response.streaming and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
         seconds = time.perf_counter() - started
         self._note(request, response, seconds)

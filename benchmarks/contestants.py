@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -33,17 +33,22 @@ class NotPrepared(Exception):
     """A contestant could not be brought to where it can be measured."""
 
 
+def anonymous(port: int) -> dict[str, str]:
+    """Send no headers: the peer and the floor ask nobody who they are."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Contestant:
     """A server that keeps tasks, messages and sessions over HTTP."""
 
     name: str
     command: Callable[[int], list[str]]
+    prepare: Callable[[Mapping[str, str]], None]
     prefix: str = ""
     task: Mapping[str, Any] | None = None
     environment: Callable[[Mapping[str, str]], dict[str, str]] = dict
-    prepare: Callable[[Mapping[str, str]], None] = field(default=lambda environment: None)
-    sign_in: Callable[[int], dict[str, str]] = field(default=lambda port: {})
+    sign_in: Callable[[int], dict[str, str]] = anonymous
 
 
 @dataclass(frozen=True)

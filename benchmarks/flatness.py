@@ -1,9 +1,12 @@
 """Whether a task with 10,000 messages costs what one with 10 costs: to append to, and to read the last 10 of."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+import psycopg
 
 from benchmarks.contestants import Running, message
 from benchmarks.report import Verdict, ratio_of
@@ -19,6 +22,15 @@ CALLS = 100
 
 # A short history that is appended to does not stay short: each short task takes this many appends, then the next one.
 APPENDS_EACH = 10
+
+# By name, so that another order of the parameters, or one more with a default, changes nothing here.
+APPEND = """
+    SELECT * FROM tasks_append_message(
+        p_organization => %(organization)s, p_task => %(task)s, p_lease => NULL, p_message_id => %(message)s,
+        p_role => 'agent', p_parts => %(parts)s::json, p_metadata => '{}', p_owner => %(owner)s,
+        p_actor => 'benchmark', p_request => 'flatness')
+"""
+READ = "SELECT * FROM tasks_get(p_organization => %(organization)s, p_task => %(task)s, p_history => %(history)s)"
 
 
 @dataclass(frozen=True)
@@ -66,11 +78,11 @@ def over_http(running: Running, histories: Histories) -> list[Flat]:
     """Time one client's calls, long and short by turns."""
     with Client(running.port) as client:
 
-        def append(task: str, call: int) -> Callable[[], None]:
+        def append(task: str, call: int) -> Callable[[], object]:
             raw = running.request("POST", f"/tasks/{task}/messages", message(call))
             return lambda: client.ask(raw).must_be_good()
 
-        def read(task: str, call: int) -> Callable[[], None]:
+        def read(task: str, call: int) -> Callable[[], object]:
             raw = running.request("GET", f"/tasks/{task}?history_length={LAST}")
             return lambda: client.ask(raw).must_be_good()
 
@@ -80,7 +92,28 @@ def over_http(running: Running, histories: Histories) -> list[Flat]:
         ]
 
 
-def by_turns(what: str, histories: Histories, call: Callable[[str, int], Callable[[], None]]) -> Flat:
+def in_database(running: Running, histories: Histories, url: str) -> list[Flat]:
+    """Time the SQL functions behind these calls, on a connection that has prepared them."""
+    me = running.ask("GET", "/me")
+    who = {"organization": me["organization"]["id"], "owner": me["actor_id"]}
+    with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
+
+        def append(task: str, call: int) -> Callable[[], object]:
+            parts = json.dumps(json.loads(message(call))["parts"])
+            values = who | {"task": task, "message": f"flatness-{call}", "parts": parts}
+            return lambda: connection.execute(APPEND, values).fetchone()
+
+        def read(task: str, call: int) -> Callable[[], object]:
+            values = who | {"task": task, "history": LAST}
+            return lambda: connection.execute(READ, values).fetchone()
+
+        return [
+            by_turns("read the last 10 in the database", histories, read),
+            by_turns("append in the database", histories, append),
+        ]
+
+
+def by_turns(what: str, histories: Histories, call: Callable[[str, int], Callable[[], object]]) -> Flat:
     """Time `call` on a short and the long history alternately, each pair in the other order than the last."""
     short: list[float] = []
     long: list[float] = []

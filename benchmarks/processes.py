@@ -10,8 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
+from psutil import Process
+
+__all__ = ["Meter", "Process", "StartFailed", "Usage", "free_port", "move", "on_core", "running", "two_cores"]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -39,14 +43,14 @@ def on_core(core: int | None) -> Iterator[None]:
 
 
 def two_cores() -> tuple[int | None, int | None]:
-    """Return the cores for the application and for all else, (None, None) where they cannot be told apart."""
+    """Return the cores for the application and for all else, (None, None) where processes cannot be pinned."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
     cores = sorted(os.sched_getaffinity(0))
     return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
 
-def move(process: psutil.Process, core: int | None) -> None:
+def move(process: Process, core: int | None) -> None:
     """Put a running process, its threads and its children on a core."""
     if core is None:
         return
@@ -65,7 +69,7 @@ def free_port() -> int:
 @contextmanager
 def running(
     command: Sequence[str], *, port: int, core: int | None, environment: Mapping[str, str], log: Path
-) -> Iterator[psutil.Process]:
+) -> Iterator[Process]:
     """Run a server on `core`, from when it listens on `port`; stop it, and what it started, on the way out."""
     with log.open("wb") as output, on_core(core):
         child = subprocess.Popen(
@@ -78,7 +82,7 @@ def running(
         )
     try:
         _wait_until_listening(child, port, log)
-        yield psutil.Process(child.pid)
+        yield Process(child.pid)
     finally:
         _stop(child)
 
@@ -107,7 +111,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
             print(f"{child.args!r} did not stop in {STOP_SECONDS:.0f} s and is killed", file=sys.stderr)
 
 
-def seconds_used(process: psutil.Process) -> float:
+def seconds_used(process: Process) -> float:
     """Return the processor time of a process and its living children."""
     total = 0.0
     for each in [process, *process.children(recursive=True)]:
@@ -121,7 +125,7 @@ def seconds_used(process: psutil.Process) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Processor seconds over an interval; `busy` is by core, of the whole machine, everyone included."""
+    """Processor seconds over an interval; `busy` is by core, the application's first, everyone included."""
 
     elapsed: float
     application: float
@@ -135,19 +139,24 @@ class Usage:
         return max(0.0, sum(self.busy) - self.application - self.database - self.load) / self.elapsed
 
 
+def _busy(core: Any) -> float:
+    # On Linux a guest's time is in `user` already, and stolen time was nobody's here.
+    idle = ("idle", "iowait", "steal", "guest", "guest_nice")
+    return float(sum(core) - sum(getattr(core, name, 0.0) for name in idle))
+
+
 class Meter:
     """Reads the processor times at its first call, and the difference at the next."""
 
-    def __init__(self, application: psutil.Process, database: psutil.Process | None) -> None:
+    def __init__(self, application: Process, database: Process | None, cores: Sequence[int]) -> None:
         self.application = application
         self.database = database
+        self.cores = cores
         self.readings: list[tuple[float, float, float, float, tuple[float, ...]]] = []
 
     def read(self) -> None:
-        busy = tuple(
-            sum(core) - core.idle - getattr(core, "iowait", 0.0) - getattr(core, "steal", 0.0)
-            for core in psutil.cpu_times(percpu=True)
-        )
+        of_core = psutil.cpu_times(percpu=True)
+        busy = tuple(_busy(of_core[core]) for core in self.cores)
         database = seconds_used(self.database) if self.database else 0.0
         self.readings.append((time.monotonic(), seconds_used(self.application), database, time.process_time(), busy))
 

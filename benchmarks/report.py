@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,9 +16,13 @@ RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("django", "django-ninja", "granian", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "starlette", "uvicorn")
 
 HEADS = (
-    ("requests/s", 10), ("min–max", 15), ("× peer", 7), ("p50 ms", 7), ("p95", 7), ("p99", 7), ("cpu ms", 7),
-    ("bytes", 6), ("core 0", 7), ("core 1", 7), ("others", 7),
+    ("requests/s", 10), ("min–max", 15), ("× peer", 7), ("cpu ×", 6), ("p50 ms", 7), ("p95", 7), ("p99", 7),
+    ("cpu ms", 7), ("bytes", 6), ("core 0", 7), ("core 1", 7), ("others", 7),
 )  # fmt: skip
+
+
+# A tenth of a core for others: above, the rounds are no longer alike.
+QUIET = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Verdict:
         missing = self.budget / self.ratio if self.at_least else self.ratio / self.budget
         outcome = "PASS" if self.met else f"SHORT BY {missing - 1:.0%}"
         return (
-            f"{self.what:58} {self.ratio:5.2f} × ({self.low:.2f}–{self.high:.2f})  budget {sign} {self.budget:g} ×"
+            f"{self.what:62} {self.ratio:5.2f} × ({self.low:.2f}–{self.high:.2f})  budget {sign} {self.budget:g} ×"
             f"  {outcome}"
         )
 
@@ -76,18 +80,42 @@ def table(measured: Sequence[Measured], peer: str) -> str:
 
 
 def _row(rounds: Sequence[Measured], peer: Sequence[Measured]) -> str:
-    def median(of: Iterable[float]) -> float:
-        return statistics.median(of)
-
     rates = [one.per_second for one in rounds]
-    times_peer = median(one.per_second / theirs.per_second for one, theirs in zip(rounds, peer, strict=False))
-    busy = [median(one.usage.busy[core] / one.usage.elapsed for one in rounds) for core in (0, -1)]
+    cells = (
+        f"{statistics.median(rates):,.0f}",
+        f"{min(rates):,.0f}–{max(rates):,.0f}",
+        _times(rounds, peer, lambda one: one.per_second),
+        _times(rounds, peer, lambda one: 1 / one.processor_ms),
+        *(f"{_median(rounds, of):.1f}" for of in (lambda one: one.p50, lambda one: one.p95, lambda one: one.p99)),
+        f"{_median(rounds, lambda one: one.processor_ms):.3f}",
+        f"{_median(rounds, lambda one: one.answer_bytes):.0f}",
+        f"{_median(rounds, lambda one: one.usage.busy[0] / one.usage.elapsed):.0%}",
+        f"{_median(rounds, lambda one: one.usage.busy[-1] / one.usage.elapsed):.0%}",
+        f"{_median(rounds, lambda one: one.usage.foreign):.0%}",
+    )
+    return f"  {rounds[0].contestant:26} " + " ".join(
+        f"{cell:>{head[1]}}" for cell, head in zip(cells, HEADS, strict=True)
+    )
+
+
+def _median(rounds: Sequence[Measured], of: Callable[[Measured], float]) -> float:
+    return statistics.median(of(one) for one in rounds)
+
+
+def _times(rounds: Sequence[Measured], peer: Sequence[Measured], of: Callable[[Measured], float]) -> str:
+    if not peer:
+        return "–"
+    return f"{statistics.median(of(mine) / of(theirs) for mine, theirs in zip(rounds, peer, strict=True)):.2f}"
+
+
+def caution(measured: Sequence[Measured]) -> str:
+    """Say that the machine was busy with something else, when it was."""
+    share = _median(measured, lambda one: one.usage.foreign) if measured else 0.0
+    if share < QUIET:
+        return ""
     return (
-        f"  {rounds[0].contestant:26} {median(rates):10,.0f} {f'{min(rates):,.0f}–{max(rates):,.0f}':>15}"
-        f" {times_peer:7.2f} {median(one.p50 for one in rounds):7.1f} {median(one.p95 for one in rounds):7.1f}"
-        f" {median(one.p99 for one in rounds):7.1f} {median(one.processor_ms for one in rounds):7.3f}"
-        f" {median(one.answer_bytes for one in rounds):6.0f} {busy[0]:7.0%} {busy[1]:7.0%}"
-        f" {median(one.usage.foreign for one in rounds):7.0%}"
+        f"\nOther processes took {share:.0%} of a core (the median of the rounds): the rates are too low, and"
+        "\nunevenly so. “cpu ×” suffers less from that. Measure again on a quiet machine."
     )
 
 

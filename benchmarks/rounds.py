@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import psutil
-
 from benchmarks.contestants import Running, message
 from benchmarks.load import Load, press
-from benchmarks.processes import Meter, Usage
+from benchmarks.processes import Meter, Process, Usage
 
 TASKS = 256
 SESSIONS = 256
@@ -27,6 +25,12 @@ class Measured:
     p99: float
     answer_bytes: float
     usage: Usage
+
+    def __str__(self) -> str:
+        return (
+            f"{self.contestant}: {self.per_second:,.0f}/s, p50 {self.p50:.1f} ms, {self.processor_ms:.2f} ms of"
+            f" processor a request, others took {self.usage.foreign:.0%} of a core"
+        )
 
     @property
     def processor_ms(self) -> float:
@@ -68,9 +72,10 @@ GET_SESSION = Work("get a session", gets_of_sessions, budget=2.0)
 
 def alternate(
     work: Work,
-    contestants: Sequence[tuple[Running, psutil.Process]],
+    contestants: Sequence[tuple[Running, Process]],
     *,
-    database: psutil.Process | None,
+    database: Process | None,
+    cores: Sequence[int],
     load: Load,
     rounds: int,
     progress: Callable[[str], None],
@@ -80,13 +85,10 @@ def alternate(
     measured = []
     for number in range(1, rounds + 1):
         for running, process, make_request in makers:
-            meter = Meter(process, database)
+            meter = Meter(process, database, cores)
             one = _measure(work, running, number, load, make_request, meter)
             measured.append(one)
-            progress(
-                f"{work.name}, round {number} of {rounds}, {one.contestant}: {one.per_second:,.0f}/s, p50 {one.p50:.1f} ms,"
-                f" {one.processor_ms:.2f} ms of processor a request, others took {one.usage.foreign:.0%} of a core"
-            )
+            progress(f"{work.name}, round {number} of {rounds}, {one}")
     return measured
 
 

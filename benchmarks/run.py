@@ -1,26 +1,37 @@
 """Measure Holdfast against the budgets of its design; see benchmarks/README.md."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import psutil
 import psycopg
 
 from benchmarks import flatness, report, rounds
 from benchmarks.contestants import FLOOR, ONE_PORT, OURS, PEER, Contestant, NotPrepared, Running
 from benchmarks.load import Load, LoadFailed
-from benchmarks.processes import StartFailed, free_port, move, on_core, running, two_cores
+from benchmarks.processes import Process, StartFailed, free_port, move, on_core, running, two_cores
 from benchmarks.wire import BadAnswer
 from operations.embedded import CannotStart, servers
 
 CONTESTANTS = {"peer": PEER, "floor": FLOOR, "ours": OURS, "one-port": ONE_PORT}
 WORKS = {"append": rounds.APPEND, "task": rounds.GET_TASK, "session": rounds.GET_SESSION}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is running, and where."""
+
+    field: Mapping[str, tuple[Running, Process]]
+    database: Process | None
+    url: str
+    cores: Sequence[int]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -60,24 +71,28 @@ def say(line: str) -> None:
 
 def measure(options: argparse.Namespace) -> list[report.Verdict]:
     """Start everything, measure, print the tables and keep them; return how the budgets were met."""
-    application_core, load_core = two_cores()
-    if load_core is None:
+    application, load = two_cores()
+    if load is None:
         say("benchmarks: no two cores to pin to; application and load disturb each other, expect noise")
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, on_core(load_core), ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, on_core(load), ExitStack() as stack:
         environment = stack.enter_context(servers(Path(folder) / "var", progress=say, command="bench"))
-        database_core = {"load": load_core, "application": application_core, "free": None}[options.database_core]
-        database = postmaster(environment["DATABASE_URL"], database_core)
-        field = {
-            name: stack.enter_context(started(CONTESTANTS[name], environment, application_core, Path(folder)))
-            for name in options.contestants
-        }
-        return show(options, *press_all(options, field, database))
+        database = {"load": load, "application": application, "free": None}[options.database_core]
+        scene = Scene(
+            field={
+                name: stack.enter_context(started(CONTESTANTS[name], environment, application, Path(folder)))
+                for name in options.contestants
+            },
+            database=postmaster(environment["DATABASE_URL"], database),
+            url=environment["DATABASE_URL"],
+            cores=range(os.cpu_count() or 1) if application is None or load is None else (application, load),
+        )
+        return show(options, compete(options, scene), flat(options, scene))
 
 
-def postmaster(url: str, core: int | None) -> psutil.Process | None:
+def postmaster(url: str, core: int | None) -> Process | None:
     """Find the server behind `url` on this machine and put it, and all it will start, on `core`."""
     with psycopg.connect(url) as connection:
-        process = psutil.Process(connection.info.backend_pid).parent()
+        process = Process(connection.info.backend_pid).parent()
         if process:
             move(process, core)
         return process
@@ -86,7 +101,7 @@ def postmaster(url: str, core: int | None) -> psutil.Process | None:
 @contextmanager
 def started(
     contestant: Contestant, servers: Mapping[str, str], core: int | None, folder: Path
-) -> Iterator[tuple[Running, psutil.Process]]:
+) -> Iterator[tuple[Running, Process]]:
     """Prepare a contestant's tables, start it and sign in."""
     say(f"Starting {contestant.name}")
     environment = dict(servers) | contestant.environment(servers)
@@ -97,36 +112,43 @@ def started(
         yield Running(contestant, port, contestant.sign_in(port)), process
 
 
-def press_all(
-    options: argparse.Namespace, field: Mapping[str, tuple[Running, psutil.Process]], database: psutil.Process | None
-) -> tuple[list[rounds.Measured], list[flatness.Flat]]:
+def compete(options: argparse.Namespace, scene: Scene) -> list[rounds.Measured]:
     load = Load(options.connections, options.warm_up, options.seconds)
-    measured = [
+    return [
         one
         for name in options.works
         for one in rounds.alternate(
-            WORKS[name], list(field.values()), database=database, load=load, rounds=options.rounds, progress=say
+            WORKS[name],
+            list(scene.field.values()),
+            database=scene.database,
+            cores=scene.cores,
+            load=load,
+            rounds=options.rounds,
+            progress=say,
         )
     ]
-    if not options.flatness or "ours" not in field:
-        return measured, []
-    ours = field["ours"][0]
+
+
+def flat(options: argparse.Namespace, scene: Scene) -> list[flatness.Flat]:
+    if not options.flatness or "ours" not in scene.field:
+        return []
+    ours = scene.field["ours"][0]
     histories = flatness.make_histories(ours, say)
-    return measured, flatness.over_http(ours, histories)
+    return [*flatness.over_http(ours, histories), *flatness.in_database(ours, histories, scene.url)]
 
 
 def show(
-    options: argparse.Namespace, measured: Sequence[rounds.Measured], flat: Sequence[flatness.Flat]
+    options: argparse.Namespace, measured: Sequence[rounds.Measured], histories: Sequence[flatness.Flat]
 ) -> list[report.Verdict]:
+    """Print tables and verdicts, and keep them."""
     judged = [
         report.compare(measured, WORKS[work], ours=CONTESTANTS[name].name, peer=PEER.name)
         for work in options.works
         for name in ("ours", "one-port")
         if {"peer", name} <= set(options.contestants)
     ]
-    verdicts = [*judged, *(one.verdict() for one in flat)]
-    print(
-        report.table(measured, PEER.name), flatness.table(flat), "", *(verdict.line() for verdict in verdicts), sep="\n"
-    )
-    say(f"\nKept in {report.save(measured, flat, verdicts, vars(options))}")
+    verdicts = [*judged, *(one.verdict() for one in histories)]
+    print(report.table(measured, PEER.name), flatness.table(histories), "", sep="\n")
+    print(*(verdict.line() for verdict in verdicts), report.caution(measured), sep="\n")
+    say(f"Kept in {report.save(measured, histories, verdicts, vars(options))}")
     return verdicts

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+PLACEHOLDERS = ("changeme", "change-me", "insecure", "secret-key", "password")
 
 
 class BadSetting(Exception):
@@ -45,13 +46,11 @@ class Environment:
         found = self.find(name)
         if found is None:
             raise BadSetting(f"{name} is not set. Give it at least {least} random characters, or {name}_FILE.")
-        if len(found) < least:
-            raise BadSetting(f"{name} has {len(found)} characters; it needs at least {least} random ones.")
-        if any(word in found.lower() for word in ("changeme", "change-me", "insecure", "secret-key", "password")):
-            raise BadSetting(f"{name} is a placeholder. Give it at least {least} random characters.")
-        if len(set(found)) < 8:
-            raise BadSetting(f"{name} repeats too few characters to be random.")
-        return found
+        return _strong(name, found, least)
+
+    def secrets(self, name: str, *, least: int = 32) -> list[str]:
+        """Return a comma-separated list of secrets, each as strong as `secret` asks; none when it is not set."""
+        return [_strong(name, found, least) for found in self.names(name, [])]
 
     def boolean(self, name: str, default: bool) -> bool:
         found = self.text(name, "true" if default else "false").lower()
@@ -84,8 +83,9 @@ class Environment:
         """Return Django's connection parameters from `DATABASE_URL` or the `DB_*` parts."""
         url = self.find("DATABASE_URL")
         parts = [name for name in ("DB_HOST", "DB_NAME", "DB_USER") if self.find(name)]
-        if url and parts:
-            raise BadSetting(f"DATABASE_URL and {parts[0]} are both set; keep one form.")
+        given = [name for name in (*parts, "DB_PORT", "DB_PASS") if self.find(name)]
+        if url and given:
+            raise BadSetting(f"DATABASE_URL and {given[0]} are both set; keep one form.")
         if url:
             return parse_database_url(url)
         if not parts:
@@ -115,9 +115,20 @@ class Environment:
         return f"redis://{':' + quote(password, safe='') + '@' if password else ''}{host}:{port}/0"
 
 
+def _strong(name: str, found: str, least: int) -> str:
+    if len(found) < least:
+        raise BadSetting(f"{name} has {len(found)} characters; it needs at least {least} random ones.")
+    if any(word in found.lower() for word in PLACEHOLDERS):
+        raise BadSetting(f"{name} is a placeholder. Give it at least {least} random characters.")
+    if len(set(found)) < 8:
+        raise BadSetting(f"{name} repeats too few characters to be random.")
+    return found
+
+
 # asyncpg and SQLAlchemy write `ssl=`, libpq writes `sslmode=`; their values carry over.
 QUERY_NAMES = {"ssl": "sslmode", "timeout": "connect_timeout"}
 QUERY_VALUES = {"true": "require", "false": "disable"}
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 KNOWN_QUERY = {
     "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options",
     "target_session_attrs", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
@@ -129,9 +140,17 @@ def split_url(name: str, url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  (reading it is what validates it)
-    except ValueError as error:
-        raise BadSetting(f"{name} is not a URL: {error}.") from error
+    except ValueError:
+        # The parser's own words repeat what it took for a port: part of a password that holds a slash, for one.
+        raise BadSetting(f"{name} is not a URL; are special characters in its password percent-encoded?") from None
     return parts
+
+
+def _host(parts: SplitResult) -> str:
+    """Return the host as it was written: a socket's folder (%2Fvar%2FRun) has a case, which `hostname` would lower."""
+    host = parts.hostname or ""
+    start = parts.netloc.lower().rfind(host)
+    return parts.netloc[start : start + len(host)]
 
 
 def parse_database_url(url: str) -> dict[str, object]:
@@ -149,10 +168,12 @@ def parse_database_url(url: str) -> dict[str, object]:
         if name not in KNOWN_QUERY:
             raise BadSetting(f"DATABASE_URL has the unknown parameter {name!r}.")
         options[name] = QUERY_VALUES.get(value.lower(), value) if name == "sslmode" else value
+    if options.get("sslmode", "prefer") not in SSL_MODES:
+        raise BadSetting(f"DATABASE_URL asks for the unknown sslmode {options['sslmode']!r}.")
     if not parts.path.strip("/"):
         raise BadSetting("DATABASE_URL names no database: postgresql://user:password@host:5432/name.")
     return {
-        "HOST": unquote(parts.hostname or ""),
+        "HOST": unquote(_host(parts)),
         "PORT": parts.port or 5432,
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),

@@ -12,6 +12,10 @@ from a2wsgi import WSGIMiddleware
 from config.asgi import Message, Receive, Send
 from config.asgi import application as stream
 from config.wsgi import application as web
+from operations.embedded.launch import tether
+
+# Under `manage.py up`, end with granian's main process: a killed one would leave workers on the shared port.
+tether()
 
 STREAM_PATHS = ("/a2a/",)
 # Threads that run Django, each with its own database connection.

@@ -9,7 +9,7 @@ from pathlib import Path
 import django
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
-READ = re.compile(r'env\.(text|secret|boolean|integer|choice|names)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
+READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
 CONNECTIONS = (
     ("DATABASE_URL", "", "PostgreSQL, also as written for other drivers: `postgresql+asyncpg://…?ssl=require`."),
@@ -88,7 +88,7 @@ def _reads(source: str) -> list[tuple[str, str, str]]:
         match = READ.search(line)
         if match:
             kind, name, rest = match.groups()
-            default = (rest or "").split(", least=")[0].split(", (")[0].strip()
+            default = (rest or ("[]" if kind == "secrets" else "")).split(", least=")[0].split(", (")[0].strip()
             found.append((name, "required" if kind == "secret" else f"`{default}`", comment))
         comment = ""
     return found

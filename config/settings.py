@@ -18,7 +18,7 @@ DEBUG = False
 # Signs cursors and the console's cookies, and encrypts the answers kept for idempotency.
 SECRET_KEY = env.secret("SECRET_KEY")
 # Older SECRET_KEYs, newest first: cursors and stored answers signed with them stay readable during a rotation.
-SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS", [])
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 # Host names that the console answers to.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Origins, with scheme, from which the console takes forms when a proxy changes the host name.

@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
 from api.requests import PlainRequest  # noqa: E402  (settings come first)
+from operations.health import refuse_unfenced_start  # noqa: E402
 
 
 class Application(WSGIHandler):
@@ -16,3 +17,6 @@ class Application(WSGIHandler):
 
 
 application = Application()
+
+
+refuse_unfenced_start()

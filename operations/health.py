@@ -6,11 +6,12 @@ from collections.abc import Callable
 import redis
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from orgs.checks import overpowered_roles, unfenced_tables
+from orgs.checks import missing_roles, overpowered_roles, unfenced_tables
 from orgs.connections import drop_dead_connection
 
 logger = logging.getLogger("holdfast.health")
@@ -73,8 +74,8 @@ def _migrations() -> str:
 def _tenancy() -> str:
     if "tenancy" in _settled:
         return ""
-    tables = unfenced_tables("default")
-    sentences = overpowered_roles("default") + [f"The table {table} has no policy." for table in tables]
+    sentences = overpowered_roles("default") + missing_roles("default")
+    sentences += [f"The table {table} has no policy." for table in unfenced_tables("default")]
     if not sentences:
         _settled.add("tenancy")
     return " ".join(sentences)
@@ -85,3 +86,19 @@ def _valkey() -> str:
     if not client.ping():
         return f"{settings.REDIS_URL.partition('://')[0]} does not answer."
     return ""
+
+
+def refuse_unfenced_start() -> None:
+    """Stop a serving process whose role could read across organizations; called once when it starts.
+
+    A database that cannot be reached yet is no reason: `/ready` looks again and says so. Raises ImproperlyConfigured.
+    """
+    try:
+        sentences = overpowered_roles("default")
+    except DatabaseError:
+        return
+    finally:
+        # The thread that loads the application is not one that serves.
+        connection.close()
+    if sentences:
+        raise ImproperlyConfigured(" ".join(sentences))

@@ -12,7 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -24,6 +25,7 @@ from operations.embedded.locks import UseLock
 from operations.embedded.paths import CHECKOUT, Var, var_from
 from operations.supervision import Program, pid_file, run_supervised
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEFTOVERS_END_WITHIN = 15.0
 
 
@@ -38,7 +40,7 @@ class Address:
 
 def main() -> int:
     """Run until Ctrl-C or SIGTERM; answer the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, _leave)
     try:
         _up()
@@ -50,9 +52,19 @@ def main() -> int:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """End the preparation in order; a second signal must not break that off."""
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for ignored in _SIGNALS:
         signal.signal(ignored, signal.SIG_IGN)
     raise SystemExit(0)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Finish what was begun; a signal that comes meanwhile takes effect afterwards."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _up() -> None:
@@ -67,8 +79,6 @@ def _up() -> None:
     for engine in engines:
         engine.publish(ports[engine.key])
     _say("Starting the service")
-    # Commands name modules of the checkout.
-    os.chdir(CHECKOUT)
     try:
         run_supervised(var, [*_servers(engines, ports), *_processes(var, address, list(ports.values()))])
     finally:
@@ -146,9 +156,10 @@ def _prepare(var: Var, engines: Sequence[Engine]) -> dict[str, int]:
         _say("Preparing the database")
         _migrate()
     finally:
-        for engine, process in reversed(running):
-            stop(engine, _say)
-            process.wait()
+        with _undisturbed():
+            for engine, process in reversed(running):
+                stop(engine, _say)
+                process.wait()
     return ports
 
 
@@ -168,7 +179,7 @@ def _servers(engines: Sequence[Engine], ports: Mapping[str, int]) -> list[Progra
             priority=10 + number,
             stop_signal=engine.stop_signal.name.removeprefix("SIG"),
             stop_seconds=600,  # A last checkpoint takes as long as the disk needs.
-            log=engine.log_file,
+            log=engine.log_file.relative_to(engine.var.root),
         )
         for number, engine in enumerate(engines)
     ]
@@ -196,7 +207,8 @@ def _web(address: Address) -> Sequence[str]:
 def _module(ports: Sequence[int], *module: str) -> list[str]:
     """Answer the command of one of our own processes, which starts once the servers listen."""
     waiting = [word for port in ports for word in ("--await", f"127.0.0.1:{port}")]
-    return [*launcher(*tethered_to_us(signal.SIGKILL), *waiting), "--", sys.executable, "-m", *module]
+    here = ("--chdir", str(CHECKOUT))
+    return [*launcher(*tethered_to_us(signal.SIGKILL), *here, *waiting), "--", sys.executable, "-m", *module]
 
 
 def _reached(address: Address) -> str:

@@ -27,7 +27,7 @@ class Program:
     priority: int
     stop_signal: str = "TERM"
     stop_seconds: int = 20
-    log: Path | None = None
+    log: Path | None = None  # below VAR
     once: bool = False
 
     def section(self) -> str:
@@ -76,6 +76,8 @@ def _hand_on(event: events.ProcessLogEvent) -> None:
 
 def run_supervised(var: Var, programs: Sequence[Program]) -> None:
     """Run the programs until SIGINT, SIGTERM, SIGQUIT or SIGHUP, then stop them in order and return."""
+    # It reads `%` in a path as a format, in some settings once and in others twice; relative paths have none.
+    os.chdir(var.root)
     configuration = var.run / "supervisord.conf"
     write_atomically(configuration, "\n".join([_own_section(var), *(program.section() for program in programs)]))
     options = ServerOptions()
@@ -98,7 +100,7 @@ def _own_section(var: Var) -> str:
         "loglevel": "warn",
         "logfile": os.devnull,
         "logfile_maxbytes": 0,
-        "pidfile": pid_file(var),
+        "pidfile": pid_file(var).relative_to(var.root),
         "umask": "077",
         "nocleanup": "true",
     }

@@ -52,17 +52,9 @@ def unfenced_tables(alias: str) -> list[str]:
 
 
 def overpowered_roles(alias: str) -> list[str]:
-    """Return a sentence for each role that could bypass the policies, or that is missing."""
-    with connections[alias].cursor() as cursor:
-        cursor.execute(POWERS, [APP_ROLE, SYSTEM_ROLE])
-        rows = cursor.fetchall()
-    found = {name for name, *_ in rows}
-    sentences = [
-        f"The role {role} does not exist; run manage.py migrate."
-        for role in (APP_ROLE, SYSTEM_ROLE)
-        if role not in found
-    ]
-    for name, superuser, bypass, owned in rows:
+    """Return a sentence for each role that could bypass the policies."""
+    sentences = []
+    for name, superuser, bypass, owned in _powers(alias):
         if superuser or bypass:
             sentences.append(
                 f"The role {name} is a superuser or has BYPASSRLS, which no policy holds back. Give DATABASE_URL an "
@@ -71,6 +63,19 @@ def overpowered_roles(alias: str) -> list[str]:
         if owned and name in (APP_ROLE, SYSTEM_ROLE):
             sentences.append(f"The role {name} owns {owned} relations; it must own none.")
     return sentences
+
+
+def missing_roles(alias: str) -> list[str]:
+    """Return a sentence for each serving role that does not exist."""
+    found = {name for name, *_ in _powers(alias)}
+    roles = (APP_ROLE, SYSTEM_ROLE)
+    return [f"The role {role} does not exist; run manage.py migrate." for role in roles if role not in found]
+
+
+def _powers(alias: str) -> list[tuple[str, bool, bool, int]]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(POWERS, [APP_ROLE, SYSTEM_ROLE])
+        return list(cursor.fetchall())
 
 
 @checks.register(checks.Tags.database)
@@ -84,8 +89,8 @@ def check_tenancy(
             checks.Error(f"The tenant table {table} has no forced row-level security policy.", id="holdfast.E001")
             for table in unfenced_tables(alias)
         ]
-        if _roles_are_due(alias):
-            messages += [checks.Error(sentence, id="holdfast.E002") for sentence in overpowered_roles(alias)]
+        sentences = overpowered_roles(alias) + (missing_roles(alias) if _roles_are_due(alias) else [])
+        messages += [checks.Error(sentence, id="holdfast.E002") for sentence in sentences]
     return messages
 
 

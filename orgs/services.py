@@ -183,13 +183,17 @@ def mark_revoked(row: APIKey, *, actor: str, now: datetime) -> None:
 
 def bootstrap(*, email: str, slug: str) -> tuple[SignUp, str] | None:
     """On the first start make an operator, an organization and a key, and return them with the password; else None."""
-    with tenancy.system():
-        if Organization.objects.exists() or User.objects.filter(is_superuser=True).exists():
-            return None
-        password = secrets.token_urlsafe(18)
-        made = sign_up(email=email, display_name="Operator", password=password, name=slug.title(), slug=slug)
-        made.user.is_staff = made.user.is_superuser = True
-        made.user.save(update_fields=["is_staff", "is_superuser"])
+    password = secrets.token_urlsafe(18)
+    try:
+        with tenancy.system():
+            if Organization.objects.exists() or User.objects.filter(is_superuser=True).exists():
+                return None
+            made = sign_up(email=email, display_name="Operator", password=password, name=slug.title(), slug=slug)
+            made.user.is_staff = made.user.is_superuser = True
+            made.user.save(update_fields=["is_staff", "is_superuser"])
+    except (EmailTaken, SlugTaken):
+        # Another machine made its first start on the same database at this moment.
+        return None
     return made, password
 
 

@@ -10,7 +10,7 @@ from orgs import functions
 from orgs.principals import Principal
 from sessions_store.models import Session
 
-ERRORS: dict[str, type[Exception]] = {"HF404": Session.DoesNotExist, "HF412": PreconditionFailed}
+ERRORS: dict[str, type[Exception]] = {"HFS04": Session.DoesNotExist, "HF412": PreconditionFailed}
 
 
 class Document(NamedTuple):

@@ -29,8 +29,8 @@ def create(
     """Create a session; raises UnknownReference for an agent that the organization does not have."""
     text = state_text(state)
     with tenancy.organization(principal.organization_id):
-        if agent_id is not None and not Agent.objects.filter(id=agent_id).exists():
-            raise UnknownReference("The organization has no such agent.")
+        if agent_id is not None:
+            _hold_agent(agent_id)
         session = Session.objects.create(
             organization_id=principal.organization_id,
             owner_id=principal.actor_id,
@@ -87,6 +87,12 @@ def state_text(state: dict[str, Any]) -> str:
     if len(text.encode()) > MAX_STATE_BYTES:
         raise StateTooLarge(f"A state takes at most {MAX_STATE_BYTES} bytes.")
     return text
+
+
+def _hold_agent(agent_id: uuid.UUID) -> None:
+    """Lock the agent against its deletion, which would else be met only at the commit, as a broken foreign key."""
+    if not Agent.objects.select_for_update(no_key=True).filter(id=agent_id).values("id"):
+        raise UnknownReference("The organization has no such agent.")
 
 
 def _expect(session: Session, expected: list[int] | None) -> None:

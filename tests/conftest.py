@@ -11,11 +11,24 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.db.backends.signals import connection_created
+from django.test.utils import setup_databases, teardown_databases
 
 from orgs import checks, tenancy
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None
+) -> Iterator[None]:
+    """Make the test database always: pytest-django's own makes it only when a collected test carries its marker."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,7 +23,7 @@ def pytest_load_initial_conftests() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="holdfast-tests-"))
     _stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    found = _stack.enter_context(embedded.servers(folder / "var", postgres=postgres, valkey=valkey))
+    found = _stack.enter_context(embedded.servers(folder / "var", postgres=postgres, valkey=valkey, tethered=True))
     for name, value in found.items():
         os.environ.setdefault(name, value)
 

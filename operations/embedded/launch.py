@@ -9,6 +9,7 @@ milliseconds, and work where only root may enter the folder it lies in. Options:
 --input PATH        standard input, opened before the account changes
 --tether SIGNAL     have the kernel send SIGNAL when the parent dies (Linux)
 --parent PID        who the parent is; it may be dead before the tether is tied
+--chdir PATH        start there
 --await HOST:PORT   wait until the port accepts connections (repeatable)
 --check             run nothing: exit with 0 when the account could execute each word of the command
 --detach            return once the lock is held; the command goes on in a session of its own
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> None:
         _detach()
     if options.input:
         os.dup2(os.open(options.input, os.O_RDONLY), 0)
+    if options.chdir:
+        os.chdir(options.chdir)
     for address in options.addresses:
         _await_port(address)
     if options.account:
@@ -58,6 +61,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--input")
     parser.add_argument("--tether")
     parser.add_argument("--parent", type=int)
+    parser.add_argument("--chdir")
     parser.add_argument("--await", dest="addresses", action="append", default=[])
     parser.add_argument("--detach", action="store_true")
     parser.add_argument("--check", action="store_true")

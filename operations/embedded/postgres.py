@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from operations.embedded.accounts import Account, account_for, hand_over
 from operations.embedded.binaries import Binaries, binaries_for, launcher
 from operations.embedded.engine import Engine, Progress, holding, tethered_to_us
 from operations.embedded.errors import CannotStart
+from operations.embedded.launch import end_orphans
+from operations.embedded.locks import in_use
 from operations.embedded.paths import sync
 from operations.embedded.secret_files import secret
 
@@ -120,6 +123,10 @@ def _initdb_options() -> list[str]:
 
 
 def _empty_folder(path: Path) -> Path:
+    # What a killed initdb forked lives on for a moment, and writes.
+    while in_use(path):
+        end_orphans(str(path))
+        time.sleep(0.02)
     if path.exists():
         shutil.rmtree(path)
     path.mkdir(mode=0o700)

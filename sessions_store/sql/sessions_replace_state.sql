@@ -1,9 +1,9 @@
 -- Replace the state as one more generation, with its event. p_expected (If-Match) may list acceptable generations.
--- Raises HF404 when there is no such session, HF412 when its generation is another.
+-- Raises HFS04 when there is no such session, HF412 when its generation is another.
 CREATE OR REPLACE FUNCTION sessions_replace_state(
     p_organization uuid, p_session uuid, p_expected bigint[], p_state json, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, changed_at timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     current bigint;
 BEGIN
@@ -26,7 +26,7 @@ BEGIN
     IF NOT FOUND THEN
         SELECT s.generation INTO current FROM sessions_store_session s WHERE s.id = p_session;
         IF current IS NULL THEN
-            RAISE EXCEPTION 'There is no such session.' USING ERRCODE = 'HF404';
+            RAISE EXCEPTION 'There is no such session.' USING ERRCODE = 'HFS04';
         END IF;
         RAISE EXCEPTION 'The current generation is %.', current USING ERRCODE = 'HF412';
     END IF;

@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION tasks_append_artifact(
     p_organization uuid, p_task uuid, p_lease bigint, p_artifact_id text, p_name text, p_description text,
     p_metadata json, p_parts json, p_append boolean, p_last boolean, p_owner uuid, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, document text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     t tasks_task;
     a tasks_artifact;

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION tasks_append_message(
     p_organization uuid, p_task uuid, p_lease bigint, p_message_id text, p_role text, p_parts json, p_metadata json,
     p_owner uuid, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, new_number bigint, task_state text, created timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);

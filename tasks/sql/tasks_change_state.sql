@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION tasks_change_state(
     p_organization uuid, p_task uuid, p_expected bigint[], p_lease bigint, p_state text, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, document text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     before text;
     t tasks_task;
@@ -17,17 +17,16 @@ BEGIN
         lease_expires_at = CASE WHEN p_state = 'working' THEN lease_expires_at END
     WHERE id = p_task
       AND state NOT IN ('completed', 'canceled', 'failed', 'rejected')
-      AND state <> p_state
       AND (p_expected IS NULL OR generation = ANY (p_expected))
       AND CASE WHEN p_lease IS NULL
                THEN p_state = 'canceled' OR lease_expires_at IS NULL OR lease_expires_at <= clock_timestamp()
                ELSE lease_token = p_lease AND lease_expires_at IS NOT NULL END
     RETURNING * INTO t;
     IF t.id IS NULL THEN
-        IF before = p_state AND before NOT IN ('completed', 'canceled', 'failed', 'rejected') THEN
-            RAISE EXCEPTION 'The task is already %.', p_state USING ERRCODE = 'HF421';
-        END IF;
         PERFORM tasks_refuse(p_task, p_lease, p_expected);
+    ELSIF before = p_state THEN
+        -- The trigger sees only changes. Asked last, so that a stale token or If-Match is what a caller hears of first.
+        RAISE EXCEPTION 'The task is already %.', p_state USING ERRCODE = 'HF421';
     END IF;
     INSERT INTO events_event (organization_id, subject_type, subject_id, generation, type, owner_id, actor,
                               request_id, facts)

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION tasks_claim(
     p_organization uuid, p_agent uuid, p_count int, p_seconds int, p_history bigint, p_actor text, p_request text)
 RETURNS TABLE (token bigint, expires_at timestamptz, document text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);

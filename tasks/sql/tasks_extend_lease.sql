@@ -2,7 +2,7 @@
 -- Raises HF404, HF409 (stale lease), HF420 (terminal).
 CREATE OR REPLACE FUNCTION tasks_extend_lease(p_organization uuid, p_task uuid, p_lease bigint, p_seconds int)
 RETURNS TABLE (expires_at timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);

@@ -4,14 +4,18 @@ CREATE OR REPLACE FUNCTION tasks_submit(
     p_organization uuid, p_task uuid, p_context uuid, p_new_context uuid, p_agent uuid, p_metadata json,
     p_message_id text, p_parts json, p_message_metadata json, p_owner uuid, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, document text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     made tasks_task;
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);
-    IF p_agent IS NOT NULL AND NOT EXISTS (SELECT FROM orgs_agent a WHERE a.id = p_agent) THEN
-        RAISE EXCEPTION 'The organization has no such agent.' USING ERRCODE = 'HF422';
+    IF p_agent IS NOT NULL THEN
+        -- Locked against its deletion, which would else be met only at the commit, as a broken foreign key.
+        PERFORM FROM orgs_agent a WHERE a.id = p_agent FOR KEY SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'The organization has no such agent.' USING ERRCODE = 'HF422';
+        END IF;
     END IF;
     IF p_context IS NULL THEN
         INSERT INTO tasks_context (id, organization_id, owner_id, metadata, generation)

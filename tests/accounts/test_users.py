@@ -7,7 +7,6 @@ from accounts.identifiers import new_id
 from accounts.models import User
 from orgs import tenancy
 from tests import factories
-from tests.orgs.statements import statements
 
 
 def unique(name: str) -> str:
@@ -58,13 +57,6 @@ def test_addresses_that_only_upper_case_makes_equal_are_two_users() -> None:
         found = [User.objects.get_by_natural_key(user.email) for user in (plain, dotless)]
 
     assert found == [plain, dotless]
-
-
-def test_finding_a_user_by_address_uses_the_index_of_the_constraint() -> None:
-    with tenancy.system(), statements() as sent:
-        User.objects.with_email("nobody@example.com").first()
-
-    assert 'LOWER("accounts_user"."email") = LOWER(' in sent[0]
 
 
 def test_an_external_id_belongs_to_one_user() -> None:

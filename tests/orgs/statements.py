@@ -1,5 +1,6 @@
 """What a test needs to look below the ORM: statements counted, other connections, the server's superuser."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from orgs.models import Organization
 
 T = TypeVar("T")
 EVENTS = """
-SELECT generation, type, subject_type, owner_id, actor, request_id, facts
+SELECT generation, type, subject_type, owner_id, actor, request_id, facts::text
 FROM events_event WHERE subject_id = %s ORDER BY generation
 """
 
@@ -46,15 +47,19 @@ def system_rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
 def events_of(subject_id: object) -> list[dict[str, Any]]:
     """Return what the event log holds of a subject, by generation."""
     names = ("generation", "type", "subject_type", "owner_id", "actor", "request_id", "facts")
-    return [dict(zip(names, row, strict=True)) for row in system_rows(EVENTS, str(subject_id))]
+    return [named(names, row) for row in system_rows(EVENTS, str(subject_id))]
 
 
 def audit_of(organization: Organization) -> list[dict[str, Any]]:
     """Return the organization's audit entries, oldest first."""
-    names = ("action", "actor", "subject_type", "subject_id", "outcome", "detail", "address", "request_id")
-    with tenancy.system():
-        sql = f"SELECT {', '.join(names)} FROM audit_entry WHERE organization_id = %s ORDER BY id"
-        return [dict(zip(names, row, strict=True)) for row in rows(sql, organization.id)]
+    names = ("action", "actor", "subject_type", "subject_id", "outcome", "address", "request_id", "detail")
+    sql = f"SELECT {', '.join(names)}::text FROM audit_entry WHERE organization_id = %s ORDER BY id"
+    return [named(names, row) for row in system_rows(sql, organization.id)]
+
+
+def named(names: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the row as a dictionary; its last column is JSON."""
+    return dict(zip(names, (*row[:-1], json.loads(row[-1])), strict=True))
 
 
 def at_once(*works: Callable[[], T]) -> list[T | Exception]:

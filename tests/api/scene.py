@@ -1,0 +1,126 @@
+"""One of everything that the API's paths can name, and a valid body for every operation that takes one."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from config.api import api
+from orgs.models import Organization
+from tests import factories
+from tests.factories import Caller
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the OpenAPI document."""
+
+    name: str
+    method: str
+    path: str
+    described: dict[str, Any]
+
+    @property
+    def query(self) -> list[str]:
+        return [found["name"] for found in self.described.get("parameters", []) if found["in"] == "query"]
+
+    @property
+    def takes_body(self) -> bool:
+        return "requestBody" in self.described
+
+    def at(self, ids: dict[str, str]) -> str:
+        """Return the path below /api/v1 with the scene's ids in it."""
+        return self.path.removeprefix(factories.API).format_map(ids)
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    paths = api.get_openapi_schema()["paths"]
+    return tuple(
+        Operation(described["operationId"], method.upper(), path, described)
+        for path, methods in paths.items()
+        for method, described in methods.items()
+    )
+
+
+def operations_of(*methods: str) -> Iterator[Operation]:
+    return (operation for operation in operations() if operation.method in methods)
+
+
+@dataclass
+class Scene:
+    """An organization with one of everything; `ids` holds each by the name its paths use."""
+
+    owner: Caller
+    ids: dict[str, str]
+
+    def body(self, operation: str) -> Any:
+        """Return a valid body for the operation, new each time where something must be unique."""
+        new = uuid.uuid4().hex[:20]
+        bodies: dict[str, Any] = {
+            "sign_up": {
+                "email": f"{new}@example.com",
+                "display_name": "New",
+                "password": f"correct horse {new}",
+                "organization": {"name": "New", "slug": f"org-{new}"},
+            },
+            "rename_organization": {"name": "Renamed"},
+            "create_agent": {"name": "New", "slug": f"agent-{new}", "description": "Works"},
+            "change_agent": {"name": "Renamed", "slug": f"agent-{new}", "description": "Works on"},
+            "create_api_key": {
+                "name": "New",
+                "scopes": ["tasks:read"],
+                "agent_id": self.ids["agent_id"],
+                "expires_at": "2030-01-01T00:00:00Z",
+            },
+            "create_session": {
+                "title": "New",
+                "agent_id": self.ids["agent_id"],
+                "state": {"step": 1},
+                "metadata": {"kind": "test"},
+            },
+            "replace_state": {"step": 2},
+            "merge_state": {"step": 3},
+            "submit_task": {
+                "message": {**factories.text_message(), "role": "user", "message_id": new, "metadata": {"a": 1}},
+                "context_id": self.ids["context_id"],
+                "agent_id": self.ids["agent_id"],
+                "metadata": {"kind": "test"},
+            },
+            "append_message": {**factories.text_message(), "role": "user", "message_id": new, "metadata": {"a": 1}},
+            "claim_tasks": {"agent_id": self.ids["agent_id"], "count": 1, "lease_seconds": 60, "history_length": 2},
+            "extend_lease": {"lease_seconds": 60},
+            "change_state": {"state": "input-required"},
+            "append_artifact": {
+                "artifact_id": f"artifact-{new}",
+                "name": "New",
+                "description": "Made",
+                "metadata": {"a": 1},
+                "parts": [{"kind": "text", "text": "made"}],
+                "append": False,
+                "last_chunk": True,
+            },
+        }
+        return bodies[operation]
+
+
+def make_scene(organization: Organization | None = None) -> Scene:
+    organization = organization or factories.make_organization()
+    owner = Caller(factories.make_key(organization).text)
+    agent = factories.make_agent(organization)
+    task = factories.submit_task(owner)
+    parts = [{"kind": "text", "text": "made"}]
+    artifact = owner.post(f"/tasks/{task['id']}/artifacts", {"artifact_id": "made", "parts": parts})
+    assert artifact.status == 201
+    ids = {
+        "organization_id": str(organization.id),
+        "membership_id": owner.get("/members").json["items"][0]["id"],
+        "agent_id": str(agent.id),
+        "row_id": str(factories.make_key(organization).row.id),
+        "session_id": factories.create_session(owner)["id"],
+        "task_id": task["id"],
+        "context_id": task["context_id"],
+        "artifact_id": "made",
+    }
+    return Scene(owner, ids)

@@ -1,0 +1,167 @@
+"""What no operation takes as a body, over every operation that takes one; and bodies where none belongs."""
+
+import json
+
+import pytest
+
+from tests.api.scene import Operation, Scene, make_scene, operations_of
+from tests.api.wire import send
+from tests.factories import Answer
+
+WRITES = [operation for operation in operations_of("POST", "PUT", "PATCH") if operation.takes_body]
+BODILESS = [operation for operation in operations_of("POST", "PUT", "PATCH", "DELETE") if not operation.takes_body]
+
+# Each is refused with invalid-json before the operation looks at any field.
+NOT_JSON = {
+    "a word": b"word",
+    "cut off": b'{"name":"a"',
+    "trailing text": b"{} x",
+    "trailing comma": b'{"a":1,}',
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "UTF-16": '{"a":1}'.encode("utf-16"),
+    "Latin-1": b'{"a":"\xe9"}',
+    "overlong UTF-8": b'{"a":"\xc0\xaf"}',
+    "a raw NUL in a value": b'{"a":"\x00"}',
+    "a raw NUL in a name": b'{"\x00":1}',
+    "a raw NUL after the end": b"{}\x00",
+    "an escaped NUL in a value": b'{"a":"\\u0000"}',
+    "an escaped NUL in a name": b'{"a\\u0000":1}',
+    "an escaped NUL deep inside": b'{"a":[{"b":["c\\u0000"]}]}',
+    "a high surrogate alone": b'{"a":"\\ud800"}',
+    "a low surrogate alone": b'{"a":"\\udc00"}',
+    "surrogates in the wrong order": b'{"\\udc00\\ud800":1}',
+    "surrogates in UTF-8": b'{"a":"\xed\xa0\xbd\xed\xb8\x80"}',
+    "a name twice": b'{"a":1,"a":1}',
+    "a name twice, once escaped": b'{"a":1,"\\u0061":1}',
+    "a name twice deep inside": b'{"a":[{"b":{"c":1,"c":2}}]}',
+    "NaN": b'{"a":NaN}',
+    "Infinity": b'{"a":Infinity}',
+    "minus Infinity": b'{"a":-Infinity}',
+    "a number beyond doubles": b'{"a":1e999}',
+    "an exponent beyond decimals": b'{"a":1e-99999999999999999999}',
+    "an integer of 5000 digits": b'{"a":' + b"9" * 5000 + b"}",
+    "a decimal of 5000 digits": b'{"a":0.' + b"9" * 5000 + b"}",
+    "65 levels": b'{"a":' * 64 + b"{}" + b"}" * 64,
+    "100,000 levels": b"[" * 100_000,
+    "spaces only": b"  \n",
+}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return make_scene()
+
+
+def _send(scene: Scene, operation: Operation, body: bytes, **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return send(operation.method, operation.at(scene.ids), body, key=scene.owner.key, headers=named)
+
+
+def _name(operation: Operation) -> str:
+    return operation.name
+
+
+over_writes = pytest.mark.parametrize("operation", WRITES, ids=_name)
+
+
+@over_writes
+def test_what_is_not_strict_json_is_refused(scene: Scene, operation: Operation) -> None:
+    answers = {what: _send(scene, operation, body) for what, body in NOT_JSON.items()}
+
+    refused = {what: (answer.status, answer.code) for what, answer in answers.items()}
+    assert refused == dict.fromkeys(NOT_JSON, (400, "invalid-json"))
+
+
+@over_writes
+@pytest.mark.parametrize("body", [b"[]", b"[{}]", b"null", b"1", b'"text"', b"true"])
+def test_a_body_that_is_no_object_is_refused(scene: Scene, operation: Operation, body: bytes) -> None:
+    answer = _send(scene, operation, body)
+
+    assert (answer.status, answer.code) == (422, "invalid")
+
+
+@over_writes
+def test_an_empty_body_is_refused(scene: Scene, operation: Operation) -> None:
+    answer = _send(scene, operation, b"")
+
+    assert (answer.status, answer.code) == (422, "invalid")
+
+
+# A state is the caller's own document: it has no fields that could be unknown.
+WITH_FIELDS = [operation for operation in WRITES if operation.name not in ("replace_state", "merge_state")]
+
+
+@pytest.mark.parametrize("operation", WITH_FIELDS, ids=_name)
+def test_an_unknown_field_is_refused_by_its_name(scene: Scene, operation: Operation) -> None:
+    body = scene.body(operation.name) | {"surprise": 1}
+
+    answer = _send(scene, operation, json.dumps(body).encode())
+
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert [(found["in"], found["field"]) for found in answer.json["errors"]] == [("body", "surprise")]
+
+
+@pytest.mark.parametrize(("name", "nested"), [("submit_task", "message"), ("sign_up", "organization")])
+def test_an_unknown_field_of_a_nested_object_is_refused_by_its_path(scene: Scene, name: str, nested: str) -> None:
+    operation = next(found for found in WRITES if found.name == name)
+    body = scene.body(name)
+    body[nested]["surprise"] = 1
+
+    answer = _send(scene, operation, json.dumps(body).encode())
+
+    assert answer.code == "invalid"
+    assert [found["field"] for found in answer.json["errors"]] == [f"{nested}.surprise"]
+
+
+@over_writes
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", "json"],
+)
+def test_another_content_type_is_refused(scene: Scene, operation: Operation, content_type: str) -> None:
+    answer = _send(scene, operation, b"{}", Content_Type=content_type)
+
+    assert (answer.status, answer.code) == (415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "Application/JSON",
+        "application/json; charset=utf-8",
+        "application/json;charset=utf-16",
+        "application/json; charset=zlib",
+        "application/json; charset*=bogus''x",
+        "application/json; charset*=undefined''%ff",
+        "application/json; charset=",
+        'application/json; charset="',
+        "application/json; ;;",
+    ],
+)
+def test_json_is_utf8_whatever_its_content_type_adds(scene: Scene, content_type: str) -> None:
+    answer = send(
+        "POST",
+        "/tasks?limit=%ff" if "zlib" in content_type else "/sessions",
+        b'{"title":"\xc3\xa9"}',
+        key=scene.owner.key,
+        headers={"Content-Type": content_type},
+    )
+
+    assert answer.status == 422 if "zlib" in content_type else answer.json["title"] == "\u00e9"
+
+
+@pytest.mark.parametrize("operation", BODILESS, ids=_name)
+@pytest.mark.parametrize("body", [b"{}", b"null", b"\xff"])
+def test_a_body_where_none_is_taken_is_refused(scene: Scene, operation: Operation, body: bytes) -> None:
+    answer = _send(scene, operation, body)
+
+    assert (answer.status, answer.code) == (422, "unexpected-body")
+
+
+def test_a_refusal_does_not_repeat_the_value_at_fault(scene: Scene) -> None:
+    body = scene.body("sign_up") | {"password": ["hunter2-hunter2"], "display_name": {"hunter2-hunter2": 1}}
+
+    answer = send("POST", "/signup", json.dumps(body).encode())
+
+    assert answer.code == "invalid"
+    assert b"hunter2" not in answer.raw

@@ -1,0 +1,144 @@
+"""Conditional requests (RFC 9110 §13): the entity tag is the generation."""
+
+import pytest
+from django.http import HttpRequest
+
+from api import etags
+from api.requests import InvalidHeader
+from tests import factories
+from tests.api.scene import Scene
+from tests.factories import Caller
+
+
+def _request(**headers: str) -> HttpRequest:
+    request = HttpRequest()
+    request.META = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return request
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('"1"', [1]),
+        ('"1", "2"', [1, 2]),
+        ('"1","2"', [1, 2]),
+        (' "1" ,\t"2" ', [1, 2]),
+        (',"1",,"2",', [1, 2]),
+        ('W/"1"', []),
+        ('W/"1", "2"', [2]),
+        ('"a,b", "3"', [3]),
+        ('"abc"', []),
+        ('""', []),
+        ('"-1"', []),
+        ('"9223372036854775807"', [2**63 - 1]),
+        ('"9223372036854775808"', []),
+        (f'"{"9" * 5000}"', []),
+        ('"\u00b2"', []),
+        ("*", None),
+        (" * ", None),
+    ],
+)
+def test_if_match_names_the_generations_that_will_do(header: str, expected: list[int] | None) -> None:
+    assert etags.expected_generations(_request(If_Match=header)) == expected
+
+
+MALFORMED = ["", " ", "1", '"1', '1"', '"1" "2"', "W/1", 'w/"1"', '*, "1"', '"1", *', '"a b"', '"\x7f"', ",", '"1"x']
+
+
+@pytest.mark.parametrize("header", MALFORMED)
+def test_if_match_of_another_form_is_refused(header: str) -> None:
+    with pytest.raises(InvalidHeader):
+        etags.expected_generations(_request(If_Match=header))
+
+
+def test_a_long_list_of_tags_is_read_in_one_pass() -> None:
+    header = ", ".join(f'"{number}"' for number in range(20_000)) + " " * 50_000
+
+    assert etags.expected_generations(_request(If_Match=header)) == list(range(20_000))
+
+
+@pytest.mark.parametrize("header", ['"1"', 'W/"1"', '"0", W/"1"', "*", '"a,b","1"'])
+def test_a_known_copy_is_answered_304(owner: Caller, header: str) -> None:
+    session = factories.create_session(owner)
+
+    answer = owner.get(f"/sessions/{session['id']}", If_None_Match=header)
+
+    assert (answer.status, answer.raw) == (304, b"")
+    assert answer.headers["ETag"] == '"1"'
+
+
+@pytest.mark.parametrize("header", ['"2"', 'W/"0"', '"01"', '""'])
+def test_another_copy_is_answered_in_full(owner: Caller, header: str) -> None:
+    session = factories.create_session(owner)
+
+    answer = owner.get(f"/sessions/{session['id']}", If_None_Match=header)
+
+    assert (answer.status, answer.json["id"]) == (200, session["id"])
+
+
+def test_a_task_that_is_known_is_answered_304(scene: Scene) -> None:
+    path = f"/tasks/{scene.ids['task_id']}"
+    known = scene.owner.get(path).headers["ETag"]
+
+    assert scene.owner.get(path, If_None_Match=known).status == 304
+
+
+@pytest.mark.parametrize("header", MALFORMED)
+@pytest.mark.parametrize("kind", ["session", "task"])
+def test_if_none_match_of_another_form_is_refused(scene: Scene, kind: str, header: str) -> None:
+    answer = scene.owner.get(f"/{kind}s/{scene.ids[f'{kind}_id']}", If_None_Match=header)
+
+    assert (answer.status, answer.code) == (400, "invalid-header")
+
+
+CONDITIONAL = [
+    ("PUT", "/sessions/{session_id}/state", {"a": 1}),
+    ("PATCH", "/sessions/{session_id}/state", {"a": 1}),
+    ("DELETE", "/sessions/{session_id}", None),
+    ("PUT", "/tasks/{task_id}/state", {"state": "working"}),
+    ("PATCH", "/agents/{agent_id}", {"name": "Renamed"}),
+    ("PATCH", "/orgs/{organization_id}", {"name": "Renamed"}),
+]
+over_conditional = pytest.mark.parametrize(("method", "path", "body"), CONDITIONAL)
+
+
+def _subject(scene: Scene, path: str) -> str:
+    return path.format_map(scene.ids).removesuffix("/state")
+
+
+@over_conditional
+def test_a_write_with_the_current_tag_is_made(scene: Scene, method: str, path: str, body: object) -> None:
+    current = scene.owner.get(_subject(scene, path)).headers["ETag"]
+
+    answer = scene.owner.call(method, path.format_map(scene.ids), body, If_Match=f'"0", {current}')
+
+    assert answer.status in (200, 204)
+
+
+@over_conditional
+def test_a_write_with_any_tag_is_made(scene: Scene, method: str, path: str, body: object) -> None:
+    assert scene.owner.call(method, path.format_map(scene.ids), body, If_Match="*").status in (200, 204)
+
+
+@over_conditional
+@pytest.mark.parametrize("form", ['"999"', "W/{current}", '"abc"', '"0", "999"'])
+def test_a_write_with_another_tag_is_refused_and_changes_nothing(
+    scene: Scene, method: str, path: str, body: object, form: str
+) -> None:
+    subject = _subject(scene, path)
+    before = scene.owner.get(subject)
+    header = form.format(current=before.headers["ETag"])
+
+    answer = scene.owner.call(method, path.format_map(scene.ids), body, If_Match=header)
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert scene.owner.get(subject).raw == before.raw
+
+
+@over_conditional
+def test_a_write_with_a_malformed_tag_is_refused(
+    scene: Scene, method: str, path: str, body: object
+) -> None:
+    answer = scene.owner.call(method, path.format_map(scene.ids), body, If_Match="1")
+
+    assert (answer.status, answer.code) == (400, "invalid-header")

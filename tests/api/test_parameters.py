@@ -1,0 +1,140 @@
+"""Query parameters, paths and headers that are not what an operation takes."""
+
+import json
+
+import pytest
+
+from tests.api.scene import Operation, Scene, make_scene, operations
+from tests.api.wire import send
+from tests.factories import Answer
+
+ALL = [operation for operation in operations() if operation.name != "revoke_api_key"]
+LISTINGS = [operation for operation in ALL if "limit" in operation.query]
+WITH_ID = [operation for operation in operations() if "{" in operation.path]
+IN_PATH = [
+    "%00",
+    "a%00b",
+    "%ff",
+    "%c3%28",
+    "..%2f..",
+    "%2e%2e",
+    "%F0%9F%98%80",
+    "0" * 36,
+    "00000000-0000-0000-0000-00000000000g",
+    "x" * 5000,
+    "%0d%0aX: y",
+    "{task_id}",
+    "\u0000",
+]
+
+
+def _name(operation: Operation) -> str:
+    return operation.name
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return make_scene()
+
+
+def _query(scene: Scene, operation: Operation, query: str) -> Answer:
+    return send(operation.method, f"{operation.at(scene.ids)}?{query}", key=scene.owner.key)
+
+
+@pytest.mark.parametrize("operation", ALL, ids=_name)
+@pytest.mark.parametrize("query", ["surprise=1", "LIMIT=1", "limit%00=1", "=1", "%ff=%fe", "limit[]=1"])
+def test_an_unknown_query_parameter_is_refused(scene: Scene, operation: Operation, query: str) -> None:
+    answer = _query(scene, operation, query)
+
+    assert (answer.status, answer.code) == (422, "invalid-parameter")
+
+
+@pytest.mark.parametrize("operation", LISTINGS, ids=_name)
+@pytest.mark.parametrize("query", ["limit=1&limit=1", "limit=1&limit=2", "cursor=&cursor="])
+def test_a_repeated_query_parameter_is_refused(scene: Scene, operation: Operation, query: str) -> None:
+    answer = _query(scene, operation, query)
+
+    assert (answer.status, answer.code) == (422, "invalid-parameter")
+
+
+@pytest.mark.parametrize("operation", LISTINGS, ids=_name)
+@pytest.mark.parametrize("query", ["cursor=%00", "cursor=a%00b", "cursor=%ff", "cursor=%ed%a0%80", "limit=%00"])
+def test_a_query_value_that_is_not_text_is_refused(scene: Scene, operation: Operation, query: str) -> None:
+    answer = _query(scene, operation, query)
+
+    assert (answer.status, answer.code) == (422, "invalid-parameter")
+
+
+@pytest.mark.parametrize("operation", LISTINGS, ids=_name)
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "", "1.5", "1e1", "ten", "9" * 5000, "NaN", "%D9%A1", "null"])
+def test_a_limit_outside_of_1_to_100_is_refused(scene: Scene, operation: Operation, limit: str) -> None:
+    answer = _query(scene, operation, f"limit={limit}")
+
+    assert (answer.status, answer.code) == (422, "invalid")
+
+
+@pytest.mark.parametrize("operation", LISTINGS, ids=_name)
+@pytest.mark.parametrize("limit", ["1", "100"])
+def test_a_limit_of_1_and_of_100_is_taken(scene: Scene, operation: Operation, limit: str) -> None:
+    assert _query(scene, operation, f"limit={limit}").status == 200
+
+
+def test_more_parameters_than_any_operation_has_are_refused(scene: Scene) -> None:
+    answer = send("GET", "/tasks?" + "&".join(f"a{number}=1" for number in range(2000)), key=scene.owner.key)
+
+    assert (answer.status, answer.code) == (400, "bad-request")
+
+
+@pytest.mark.parametrize("length", ["-1", "1001", "x", "1e400", "9" * 400])
+def test_a_history_length_out_of_bounds_is_refused(scene: Scene, length: str) -> None:
+    answer = send("GET", f"/tasks/{scene.ids['task_id']}?history_length={length}", key=scene.owner.key)
+
+    assert (answer.status, answer.code) == (422, "invalid")
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=_name)
+@pytest.mark.parametrize("part", IN_PATH)
+def test_a_path_that_names_nothing_is_not_found(scene: Scene, operation: Operation, part: str) -> None:
+    path = operation.at(dict.fromkeys(scene.ids, part))
+    takes = operation.takes_body and operation.name not in ("replace_state", "merge_state")
+
+    answer = send(operation.method, path, b"{}" if operation.takes_body else b"", key=scene.owner.key)
+
+    assert answer.code == ("method-not-allowed" if answer.status == 405 and takes else "not-found")
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\u00e9", "a\tb", "a\u007f", "\u00ff" * 10])
+def test_a_malformed_idempotency_key_is_refused(scene: Scene, key: str) -> None:
+    answer = send("POST", "/tasks", b"{}", key=scene.owner.key, headers={"Idempotency-Key": key})
+
+    assert (answer.status, answer.code) == (400, "invalid-header")
+
+
+@pytest.mark.parametrize(
+    "token", ["", "0", "-1", "1.5", "abc", "9" * 19, "9" * 5000, "\u00b2", "\u00b9", " ", "1 2", '"1"', "1,2"]
+)
+@pytest.mark.parametrize("operation", ["append_message", "append_artifact", "change_state", "extend_lease"])
+def test_a_malformed_lease_token_is_refused(scene: Scene, operation: str, token: str) -> None:
+    found = next(each for each in ALL if each.name == operation)
+    headers = {"Holdfast-Lease-Token": token}
+
+    answer = send(
+        found.method,
+        found.at(scene.ids),
+        json.dumps(scene.body(operation)).encode(),
+        key=scene.owner.key,
+        headers=headers,
+    )
+
+    assert (answer.status, answer.code) == (400, "invalid-header")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "Bearer", "Bearer ", "Basic aGY6aGY=", "bearer hf_", "Bearer hf_\u00e9", "Bearer " + "x" * 10_000, "\u00ff"],
+)
+def test_a_hostile_authorization_header_is_unauthenticated(value: str) -> None:
+    answer = send("GET", "/me", headers={"Authorization": value})
+
+    assert (answer.status, answer.code) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="holdfast"'

@@ -1,0 +1,65 @@
+"""Other roles and other processes on the database that the tests run on."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+
+from operations.embedded.paths import Var
+from operations.embedded.postgres import SUPERUSER, Postgres
+from operations.embedded.secret_files import POSTGRES_SUPERUSER_PASSWORD, secret
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def superuser_password() -> str:
+    """Return the password of the embedded server's superuser; skip the test where the server is not our own."""
+    port = int(connection.settings_dict["PORT"])
+    for folder in Path(tempfile.gettempdir()).glob("holdfast-tests-*/var"):
+        if Postgres(Var(folder)).published() == port:
+            return secret(Var(folder), POSTGRES_SUPERUSER_PASSWORD)
+    pytest.skip("the tests run on a server whose superuser they do not know")
+
+
+@contextmanager
+def connected_as(user: str, password: str) -> Iterator[str]:
+    """Yield a database alias under which Django connects as this role."""
+    alias = f"as_{user}"
+    connections.databases[alias] = connection.settings_dict | {"USER": user, "PASSWORD": password}
+    try:
+        yield alias
+    finally:
+        connections[alias].close()
+        del connections[alias], connections.databases[alias]
+
+
+@contextmanager
+def superuser() -> Iterator[str]:
+    with connected_as(SUPERUSER, superuser_password()) as alias:
+        yield alias
+
+
+@contextmanager
+def role(options: str) -> Iterator[tuple[str, str]]:
+    """Make a role that may sign in, with further options, for the length of the block; yield name and password."""
+    name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(16)
+    with superuser() as alias, connections[alias].cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}' {options}")
+        try:
+            yield name, password
+        finally:
+            cursor.execute(f"DROP ROLE {name}")
+
+
+def service_environ(*, user: str = "", password: str = "", port: int = 0) -> dict[str, str]:
+    """Return the environment of another process of the service on this test database."""
+    own = connection.settings_dict
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "DATABASE_"))}
+    sign_in = f"{user or own['USER']}:{password or own['PASSWORD']}"
+    url = f"postgresql://{sign_in}@{own['HOST']}:{port or own['PORT']}/{own['NAME']}"
+    return environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(CHECKOUT)}

@@ -1,0 +1,218 @@
+"""How each operation of the API is called so that it succeeds: one entry an operation, and no operation without one."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from django.test import Client
+
+from api import documents
+from config.api import api
+from orgs.models import Organization
+from tests import factories
+from tests.factories import API, Answer, Caller, text_message
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation as the OpenAPI document has it."""
+
+    name: str
+    method: str
+    path: str
+    scope: str | None
+
+    @property
+    def ids(self) -> bool:
+        """Does its path name something?"""
+        return "{" in self.path
+
+    @property
+    def lists(self) -> bool:
+        return self.method == "GET" and self.name.startswith("list_") and not self.ids
+
+
+@cache
+def operations() -> dict[str, Operation]:
+    paths = api.get_openapi_schema(path_prefix=f"{API}/")["paths"]
+    return {
+        described["operationId"]: Operation(
+            described["operationId"], method.upper(), path.removeprefix(API), described.get("x-required-scope")
+        )
+        for path, methods in paths.items()
+        for method, described in methods.items()
+    }
+
+
+class Scene:
+    """An organization whose things are made when they are first named, each through the API by its owner."""
+
+    def __init__(self) -> None:
+        self.organization: Organization = factories.make_organization()
+        self.owner = Caller(factories.make_key(self.organization).text)
+
+    @cached_property
+    def agent_id(self) -> str:
+        return str(factories.make_agent(self.organization).id)
+
+    @cached_property
+    def key_id(self) -> str:
+        return str(factories.make_key(self.organization).row.id)
+
+    @cached_property
+    def membership_id(self) -> str:
+        return str(self.owner.get("/members").json["items"][0]["id"])
+
+    @cached_property
+    def session_id(self) -> str:
+        return str(factories.create_session(self.owner, state={"step": 1})["id"])
+
+    @cached_property
+    def task(self) -> dict[str, Any]:
+        return factories.submit_task(self.owner)
+
+    @property
+    def task_id(self) -> str:
+        return str(self.task["id"])
+
+    @cached_property
+    def lease(self) -> str:
+        assert self.task_id
+        return str(self.owner.post("/tasks/claim", {}).json["items"][0]["lease_token"])
+
+    @cached_property
+    def artifact_id(self) -> str:
+        made = self.owner.post(f"/tasks/{self.task_id}/artifacts", text_message())
+        return str(made.json["artifact_id"])
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything the organization holds, as its owner sees it; marks of use are left out."""
+        found = {"organization": self.owner.get(f"/orgs/{self.organization.id}").json}
+        for listing in ("members", "agents", "api-keys", "sessions", "tasks", "contexts"):
+            items = self.owner.get(f"/{listing}?limit=100").json["items"]
+            found[listing] = [{**item, "last_used_at": None} for item in items]
+        return found
+
+
+@dataclass(frozen=True)
+class Call:
+    """Path parameters, query, body and headers of one call."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def by(self, caller: Caller, operation: Operation) -> Answer:
+        return caller.call(operation.method, self._path(operation), self.body, **self.headers)
+
+    def by_nobody(self, operation: Operation) -> Answer:
+        """Send the call without any Authorization header."""
+        raw = b"" if self.body is None else documents.dumps(self.body).encode()
+        response = Client(raise_request_exception=False).generic(
+            operation.method, f"{API}{self._path(operation)}", raw, content_type="application/json"
+        )
+        return Answer(response.status_code, dict(response.headers), response.content)
+
+    def with_other_ids(self) -> "Call":
+        """Return the call with identifiers that nothing has."""
+        nothing = {name: "none" if name == "artifact_id" else str(uuid.uuid4()) for name in self.ids}
+        return Call(nothing, self.body, self.query, self.headers)
+
+    def _path(self, operation: Operation) -> str:
+        return operation.path.format_map(self.ids) + self.query
+
+
+def _slug() -> str:
+    return f"agent-{uuid.uuid4().hex[:20]}"
+
+
+def _task(scene: Scene, body: Any = None) -> Call:
+    return Call({"task_id": scene.task_id}, body)
+
+
+def _artifact(scene: Scene) -> Call:
+    return Call({"task_id": scene.task_id, "artifact_id": scene.artifact_id})
+
+
+def _session(scene: Scene, body: Any = None) -> Call:
+    return Call({"session_id": scene.session_id}, body)
+
+
+def _extend_lease(scene: Scene) -> Call:
+    return Call({"task_id": scene.task_id}, {}, headers={"Holdfast_Lease_Token": scene.lease})
+
+
+def _submit_task(scene: Scene) -> Call:
+    named = {"context_id": scene.task["context_id"], "agent_id": scene.agent_id}
+    return Call(body={"message": text_message(), **named})
+
+
+def _list_tasks(scene: Scene) -> Call:
+    return Call(query=f"?context_id={scene.task['context_id']}")
+
+
+def _claim_tasks(scene: Scene) -> Call:
+    assert scene.task_id
+    return Call(body={"agent_id": scene.agent_id})
+
+
+def _sign_up(scene: Scene) -> Call:
+    new = uuid.uuid4().hex[:20]
+    organization = {"name": "New", "slug": f"org-{new}"}
+    return Call(body={"email": f"{new}@example.com", "password": f"correct {new}", "organization": organization})
+
+
+def _listing(*needed: str) -> Callable[[Scene], Call]:
+    """Return a call without parameters, of a listing that has one of what is named."""
+
+    def call(scene: Scene) -> Call:
+        assert all(getattr(scene, name) for name in needed)
+        return Call()
+
+    return call
+
+
+CALLS: dict[str, Callable[[Scene], Call]] = {
+    "append_artifact": lambda scene: _task(scene, text_message()),
+    "append_message": lambda scene: _task(scene, text_message()),
+    "change_agent": lambda scene: Call({"agent_id": scene.agent_id}, {"name": "Renamed"}),
+    "change_state": lambda scene: _task(scene, {"state": "canceled"}),
+    "claim_tasks": _claim_tasks,
+    "create_agent": lambda scene: Call(body={"name": "New", "slug": _slug()}),
+    "create_api_key": lambda scene: Call(
+        body={"name": "New", "scopes": ["api-keys:write"], "agent_id": scene.agent_id}
+    ),
+    "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
+    "delete_session": _session,
+    "extend_lease": _extend_lease,
+    "get_agent": lambda scene: Call({"agent_id": scene.agent_id}),
+    "get_api_key": lambda scene: Call({"row_id": scene.key_id}),
+    "get_artifact": _artifact,
+    "get_context": lambda scene: Call({"context_id": str(scene.task["context_id"])}),
+    "get_member": lambda scene: Call({"membership_id": scene.membership_id}),
+    "get_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}),
+    "get_session": _session,
+    "get_task": _task,
+    "list_agents": _listing("agent_id"),
+    "list_api_keys": _listing("key_id"),
+    "list_artifacts": _task,
+    "list_audit_entries": _listing("session_id"),
+    "list_chunks": _artifact,
+    "list_contexts": _listing("task_id"),
+    "list_members": _listing("membership_id"),
+    "list_messages": _task,
+    "list_session_events": _session,
+    "list_sessions": _listing("session_id"),
+    "list_task_events": _task,
+    "list_tasks": _list_tasks,
+    "me": lambda scene: Call(),
+    "merge_state": lambda scene: _session(scene, {"step": 2}),
+    "rename_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}, {"name": "Renamed"}),
+    "replace_state": lambda scene: _session(scene, {"step": 3}),
+    "revoke_api_key": lambda scene: Call({"row_id": scene.key_id}),
+    "sign_up": _sign_up,
+    "submit_task": _submit_task,
+}
