@@ -4,13 +4,13 @@
 `config.wsgi`, which spares the hop through a2wsgi.
 """
 
-import os
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
 from config.asgi import Message, Receive, Send
 from config.asgi import application as stream
+from config.environment import Environment
 from config.wsgi import application as web
 from operations.embedded.launch import tether
 
@@ -19,7 +19,7 @@ tether()
 
 STREAM_PATHS = ("/a2a/",)
 # Threads that run Django, each with its own database connection.
-THREADS = int(os.environ.get("WEB_THREADS", "8"))
+THREADS = Environment().integer("WEB_THREADS", 8, least=1, most=64)
 
 _web: Any = WSGIMiddleware(cast(Any, web), workers=THREADS)
 

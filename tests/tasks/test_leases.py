@@ -106,7 +106,7 @@ def test_the_holder_of_an_expired_lease_writes_until_it_is_claimed(
     "write",
     [
         lambda caller, task: append(caller, task, "agent"),
-        lambda caller, task: append_chunk(caller, task),
+        append_chunk,
         *[
             lambda caller, task, state=state: put_state(caller, task, state)
             for state in ("submitted", "working", "input-required", "auth-required", "completed", "failed", "rejected")
@@ -146,7 +146,7 @@ def test_canceling_needs_no_token_and_ends_the_lease(owner: Caller, leased: tupl
     "write",
     [
         lambda caller, task: append(caller, task, "agent"),
-        lambda caller, task: append_chunk(caller, task),
+        append_chunk,
         lambda caller, task: put_state(caller, task, "completed"),
     ],
 )
