@@ -15,6 +15,7 @@ urlpatterns = [
     path("ready", ready),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("", RedirectView.as_view(url="/api/v1/docs")),
 ]
 handler400 = "config.errors.bad_request"

@@ -1,7 +1,7 @@
 """A scripted agent against a running Holdfast: `python examples/demo.py --url http://127.0.0.1:8000`.
 
 It needs httpx and nothing of the service, prints each step with what came back, and ends with 1 at the first answer
-that is not the promised one. Everything it makes belongs to two organizations of its own, so it can run again and again.
+that is not the promised one. All that it makes belongs to two new organizations, so it can run again and again.
 """
 # ruff: noqa: T201  (printing is what it is for)
 
@@ -240,7 +240,7 @@ def worker(url: str, key: str, *options: str) -> Iterator[subprocess.Popen[str]]
 
 def heard(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for the line that a worker prints once it has claimed; workers give up by themselves."""
-    assert process.stdout is not None  # noqa: S101  (a pipe was asked for)
+    assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
         raise Off("A worker ended without a task; it says why above.")

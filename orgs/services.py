@@ -124,10 +124,11 @@ def change_agent(
     with _constraints(), tenancy.organization(principal.organization_id):
         agent = Agent.objects.select_for_update().get(id=agent_id)
         _expect(agent, expected)
-        for field, value in changes.items():
-            setattr(agent, field, value)
-        agent.save_change(*changes)
-        _note(Action.AGENT_CHANGED, agent, principal.actor, fields=sorted(changes))
+        if changes:
+            for field, value in changes.items():
+                setattr(agent, field, value)
+            agent.save_change(*changes)
+            _note(Action.AGENT_CHANGED, agent, principal.actor, fields=sorted(changes))
     return agent
 
 

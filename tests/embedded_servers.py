@@ -24,6 +24,8 @@ def pytest_load_initial_conftests() -> None:
     folder = Path(tempfile.mkdtemp(prefix="holdfast-tests-"))
     _stack.callback(shutil.rmtree, folder, ignore_errors=True)
     found = _stack.enter_context(embedded.servers(folder / "var", postgres=postgres, valkey=valkey, tethered=True))
+    # Where tests find what only the owner of the servers knows, and where manage.py finds the same servers.
+    os.environ["VAR"] = str(folder / "var")
     for name, value in found.items():
         os.environ.setdefault(name, value)
 

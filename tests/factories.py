@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.test import Client
+from django.test.client import ClientHandler
 
 from accounts.models import User
 from api import documents
@@ -14,6 +15,8 @@ from orgs.models import Agent, Membership, Organization, Role
 from orgs.permissions import EVERYTHING
 
 API = "/api/v1"
+# Shared by all callers: loading the middleware takes longer than most calls, since whitenoise looks at every file.
+HANDLER = ClientHandler(enforce_csrf_checks=False)
 
 
 def make_user(**fields: Any) -> User:
@@ -99,9 +102,9 @@ class Caller:
         }
         content_type = sent.pop("Content-Type", "application/json" if body is not None else "")
         url = path if path.startswith("/") and path.startswith("/api/") else f"{API}{path}"
-        response = Client(raise_request_exception=False).generic(
-            method, url, raw, content_type=content_type, headers=sent
-        )
+        client = Client(raise_request_exception=False)
+        client.handler = HANDLER
+        response = client.generic(method, url, raw, content_type=content_type, headers=sent)
         return Answer(response.status_code, dict(response.headers), response.content)
 
     def get(self, path: str, **headers: str) -> Answer:

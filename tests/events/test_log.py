@@ -70,7 +70,7 @@ def test_concurrent_changes_of_one_agent_are_each_one_generation_and_one_event(o
     def change(name: str) -> Answer:
         return owner.patch(f"/agents/{agent_id}", {"name": name})
 
-    answers = at_once(*[lambda name=name: change(name) for name in ("left", "right")])  # type: ignore[misc]
+    answers = at_once(*[lambda name=name: change(name) for name in ("left", "right")])
 
     generations = sorted(answer.json["generation"] for answer in answers if isinstance(answer, Answer))
     assert generations == [2, 3]

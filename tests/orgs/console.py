@@ -5,7 +5,6 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import User
@@ -29,16 +28,16 @@ class Browser:
 
     client: Client = field(default_factory=lambda: Client(enforce_csrf_checks=True))
 
-    def open(self, path: str, **headers: str) -> HttpResponse:
+    def open(self, path: str, **headers: str) -> Any:
         return self.client.get(path, headers=headers)
 
-    def send(self, path: str, form: dict[str, Any], **headers: str) -> HttpResponse:
+    def send(self, path: str, form: dict[str, Any], **headers: str) -> Any:
         """Open the page at `path`, then send its form with these fields."""
         token = TOKEN.search(self.open(path).content)
         assert token is not None, path
         return self.client.post(path, {"csrfmiddlewaretoken": token[1].decode(), **form}, headers=headers)
 
-    def sign_in(self, user: User, password: str = PASSWORD, **headers: str) -> HttpResponse:
+    def sign_in(self, user: User, password: str = PASSWORD, **headers: str) -> Any:
         form = {"username": user.email, "password": password, "next": "/admin/"}
         return self.send("/admin/login/", form, **headers)
 

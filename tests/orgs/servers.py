@@ -2,7 +2,7 @@
 
 import os
 import secrets
-import tempfile
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +20,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def superuser_password() -> str:
     """Return the password of the embedded server's superuser; skip the test where the server is not our own."""
     port = int(connection.settings_dict["PORT"])
-    for folder in Path(tempfile.gettempdir()).glob("holdfast-tests-*/var"):
-        if Postgres(Var(folder)).published() == port:
-            return secret(Var(folder), POSTGRES_SUPERUSER_PASSWORD)
+    var = Var(Path(os.environ.get("VAR", "var")))
+    if Postgres(var).published() == port:
+        return secret(var, POSTGRES_SUPERUSER_PASSWORD)
     pytest.skip("the tests run on a server whose superuser they do not know")
 
 
@@ -63,3 +63,18 @@ def service_environ(*, user: str = "", password: str = "", port: int = 0) -> dic
     sign_in = f"{user or own['USER']}:{password or own['PASSWORD']}"
     url = f"postgresql://{sign_in}@{own['HOST']}:{port or own['PORT']}/{own['NAME']}"
     return environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(CHECKOUT)}
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+    return port
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

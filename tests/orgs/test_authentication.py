@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from orgs import authentication, functions, tenancy
+from orgs import authentication, functions, keys, tenancy
 from orgs.models import APIKey, Membership, Organization
 from tests import factories
 from tests.factories import Caller
@@ -126,7 +126,7 @@ def test_a_wrong_secret_for_a_known_id_is_refused_and_audited(organization: Orga
     minted = factories.make_key(organization)
     body = f"hf_{minted.row.key_id}_{'x' * 32}"
 
-    answer = Caller(body + authentication.keys.checksum(body)).get("/tasks")
+    answer = Caller(body + keys.checksum(body)).get("/tasks")
 
     assert (answer.status, answer.code) == (401, "unauthenticated")
     entry = audit_of(organization)[-1]
@@ -136,7 +136,7 @@ def test_a_wrong_secret_for_a_known_id_is_refused_and_audited(organization: Orga
 
 
 def test_an_unknown_key_leaves_no_row() -> None:
-    answer = Caller(authentication.keys.generate().text).get("/me", X_Request_Id="unknown-key-leaves-no-row")
+    answer = Caller(keys.generate().text).get("/me", X_Request_Id="unknown-key-leaves-no-row")
 
     assert (answer.status, answer.code) == (401, "unauthenticated")
     assert system_rows("SELECT * FROM audit_entry WHERE request_id = 'unknown-key-leaves-no-row'") == []

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.db import connection, models
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 
 from accounts.models import User
 from orgs import keys, tenancy
+from orgs.middleware import OperatorMiddleware
 from orgs.models import APIKey, Organization
 from tests import factories
 from tests.factories import Caller, create_session, submit_task
@@ -18,7 +21,7 @@ from tests.orgs.statements import events_of, rows, statements, system_rows
 SECRET = "a secret that the organization told its agent"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def several() -> list[Organization]:
     """Two organizations with a row of everything that the console shows."""
     made = [factories.make_organization() for _ in range(2)]
@@ -257,23 +260,38 @@ def test_two_users_may_be_left_without_an_external_id(browser: Browser) -> None:
     assert [answer.status_code for answer in answers] == [302, 302]
 
 
-def test_a_change_that_fails_half_way_is_taken_back(browser: Browser, operator: User) -> None:
-    """The audit entry cannot be written: then the user must not be changed either."""
-    user = factories.make_user()
+def test_work_that_fails_half_way_is_taken_back(browser: Browser) -> None:
+    """The second key cannot be revoked: then the first is not either."""
+    keys_of = [factories.make_key(factories.make_organization()).row for _ in range(2)]
+    revoked: list[str] = []
 
     def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        broken = sql.startswith('INSERT INTO "audit_entry"')
-        return execute("SELECT 1 / 0" if broken else sql, None if broken else params, many, context)
+        if sql.startswith('UPDATE "orgs_apikey"'):
+            revoked.append(sql)
+            if len(revoked) == 2:
+                raise RuntimeError
+        return execute(sql, params, many, context)
 
     browser.client.raise_request_exception = False
+    form = {"action": "revoke", "_selected_action": [str(key.id) for key in keys_of]}
     with connection.execute_wrapper(fail):
-        answer = browser.send(
-            f"/admin/accounts/user/{user.id}/change/", {"email": user.email, "display_name": "Half", "is_active": "on"}
-        )
+        answer = browser.send("/admin/orgs/apikey/", form)
 
+    assert (answer.status_code, len(revoked)) == (500, 2)
     with tenancy.system():
-        user.refresh_from_db()
-    assert (answer.status_code, user.display_name) == (500, "")
+        assert APIKey.objects.unrevoked().filter(id__in=[key.id for key in keys_of]).count() == 2
+
+
+@pytest.mark.parametrize(("status", "kept"), [(200, True), (302, True), (403, True), (500, False)])
+def test_what_a_view_wrote_stays_unless_it_failed(organization: Organization, status: int, kept: bool) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        rows("UPDATE orgs_organization SET name = 'Written' WHERE id = %s", organization.id)
+        return HttpResponse(status=status)
+
+    OperatorMiddleware(view)(RequestFactory().get("/admin/"))
+
+    [(name,)] = system_rows("SELECT name FROM orgs_organization WHERE id = %s", organization.id)
+    assert (name == "Written") == kept
 
 
 def test_the_list_of_keys_takes_a_fixed_number_of_statements(browser: Browser, organization: Organization) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from django.db import connection
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller, submit_task
-from tests.orgs.servers import CHECKOUT, service_environ
+from tests.orgs.servers import CHECKOUT, free_port, listens, service_environ
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 CONFIGURATION = """
@@ -38,9 +37,7 @@ pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not inst
 @pytest.fixture
 def pooler(tmp_path: Path) -> Iterator[int]:
     """A PgBouncer with one connection to the test database; gives the port it listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    port = free_port()
     configuration = tmp_path / "pgbouncer.ini"
     configuration.write_text(CONFIGURATION.format(listen=port, **connection.settings_dict))
     configuration.chmod(0o600)
@@ -56,15 +53,10 @@ def pooler(tmp_path: Path) -> Iterator[int]:
 
 def wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + 10
-    while True:
+    while not listens(port):
         assert process.poll() is None, "pgbouncer ended"
         assert time.monotonic() < ends, "pgbouncer does not listen"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
+        time.sleep(0.02)
 
 
 def test_organizations_that_share_one_server_connection_see_only_their_own(

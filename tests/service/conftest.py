@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.operations.service import Service, eventually
-from tests.service.live import make_service
+from tests.service.live import kill_everything, make_service
 
 
 @pytest.fixture(scope="module")
@@ -14,5 +14,5 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         found.start()
         yield found
     finally:
-        found.kill_everything()
+        kill_everything(found)
     eventually(lambda: found.running() == [], "every process of the service has ended")

@@ -59,7 +59,8 @@ def kill_postgres(service: Service) -> None:
 def kill_everything(service: Service) -> None:
     """Kill `up` and all that it runs in one moment, as when the machine loses power."""
     assert service.process is not None
-    service.look_around()
+    if service.process.poll() is None:
+        service.look_around()
     _kill(service.running())
     service.process.wait()
 

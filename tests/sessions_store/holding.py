@@ -5,7 +5,7 @@ from orgs import tenancy
 from orgs.models import TenantModel
 
 
-def wait_until_held(model: type[TenantModel], organization_id: uuid.UUID, row_id: object) -> None:
+def wait_until_held(model: type[TenantModel], organization_id: uuid.UUID, row_id: uuid.UUID | str) -> None:
     """Return once another transaction has locked the row, so that what follows has to wait for it."""
     ends = time.monotonic() + 10
     held = False

@@ -9,6 +9,8 @@ from tests.factories import Caller, create_session
 from tests.orgs.statements import at_once, events_of, wait_until_someone_waits
 from tests.sessions_store.holding import wait_until_held
 
+NO_OBJECTS: list[Any] = [[], "text", 1, None]
+
 
 def test_a_session_starts_with_an_empty_state(owner: Caller) -> None:
     session = create_session(owner, title="first")
@@ -81,7 +83,7 @@ def test_create_publishes_the_first_generation(owner: Caller) -> None:
 
 
 def test_a_state_that_is_no_object_is_refused(owner: Caller) -> None:
-    answers = [owner.post("/sessions", {"state": state}) for state in ([], "text", 1, None)]
+    answers = [owner.post("/sessions", {"state": state}) for state in NO_OBJECTS]
 
     assert {(answer.status, answer.code) for answer in answers} == {(422, "invalid")}
 

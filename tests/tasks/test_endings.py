@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,13 @@ def check_that_it_ended_once(caller: Caller, task: Made, answers: list[Answer], 
     events = events_of(task["id"])
     assert [event["generation"] for event in events] == list(range(1, after["generation"] + 1))
     assert [event["type"] in ENDINGS for event in events].index(True) == len(events) - 1
+    check_that_each_change_begins_where_the_last_one_ended([event["facts"] for event in events])
+
+
+def check_that_each_change_begins_where_the_last_one_ended(facts: list[dict[str, Any]]) -> None:
+    for number in range(1, len(facts)):
+        if "from" in facts[number]:
+            assert facts[number]["from"] == facts[number - 1]["state"]
 
 
 def check_that_nothing_acknowledged_is_lost(caller: Caller, task: Made, appends: list[Answer]) -> None:

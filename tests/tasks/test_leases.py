@@ -36,8 +36,15 @@ WRITES: dict[str, Write] = {
     "conditional": lambda caller, task, token: put_state(caller, task, "failed", If_Match='"1"', **under(token)),
     "heartbeat": heartbeat,
 }
+
+
+def claim_after_expiry(caller: Caller, organization: Organization, task: Made) -> list[Made]:
+    expire_lease(organization, task)
+    return claim(caller)
+
+
 ENDINGS: dict[str, Callable[[Caller, Organization, Made, int], object]] = {
-    "claimed again": lambda caller, organization, task, token: (expire_lease(organization, task), claim(caller)),
+    "claimed again": lambda caller, organization, task, token: claim_after_expiry(caller, organization, task),
     "given back": lambda caller, organization, task, token: put_state(caller, task, "submitted", **under(token)),
     "canceled": lambda caller, organization, task, token: put_state(caller, task, "canceled"),
     "completed": lambda caller, organization, task, token: put_state(caller, task, "completed", **under(token)),

@@ -25,5 +25,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["prepare"]:
             sys.exit(startup.main())
-        call_command("migrate", interactive=False)
+        call_command("migrate", interactive=False, skip_checks=False)
         call_command("bootstrap")

@@ -1,0 +1,61 @@
+"""The console in Chromium, served by the server of production."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orgs.models import Organization
+from tests import factories
+from tests.orgs import chromium
+from tests.orgs.console import PASSWORD, make_person
+from tests.orgs.servers import CHECKOUT, free_port, listens, service_environ
+
+pytestmark = pytest.mark.skipif(chromium.CHROMIUM is None, reason="chromium is not installed")
+
+SIGN_IN = """
+document.querySelector("#id_username").value = {email!r};
+document.querySelector("#id_password").value = {password!r};
+document.querySelector("#login-form").submit();
+"""
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    """The service on the test database, under granian; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "config.wsgi:application"],
+        env=service_environ(), cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            chromium.until(lambda: listens(port))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def test_an_operator_signs_in_and_sees_the_keys(site: str, organization: Organization, tmp_path: Path) -> None:
+    operator, minted = make_person(operator=True), factories.make_key(organization)
+
+    with chromium.page(tmp_path / "profile") as page:
+        page.open(f"{site}/admin/login/?next=/admin/orgs/apikey/")
+        title = page.run("document.title")
+        sign_in_page = page.screenshot(tmp_path / "sign-in.png")
+        page.run(SIGN_IN.format(email=operator.email, password=PASSWORD))
+        chromium.until(lambda: page.run("location.pathname + document.readyState") == "/admin/orgs/apikey/complete")
+        listed = page.run("document.querySelector('#result_list').innerText")
+        # Unstyled, the header would have no colour of its own.
+        background = page.run("getComputedStyle(document.querySelector('#header')).backgroundColor")
+        key_list = page.screenshot(tmp_path / "keys.png")
+
+    assert title == "Log in | Holdfast"
+    assert f"hf_{minted.row.key_id}" in listed
+    assert minted.text not in listed
+    assert background != "rgba(0, 0, 0, 0)"
+    # Browsers ask for an icon that no page names.
+    assert [found for found in page.complaints if not found["entry"]["url"].endswith("/favicon.ico")] == []
+    assert min(len(sign_in_page), len(key_list)) > 5_000
