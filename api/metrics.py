@@ -1,6 +1,7 @@
 """Prometheus metrics of the HTTP surface; several processes share them through PROMETHEUS_MULTIPROC_DIR."""
 
 import os
+from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -15,10 +16,16 @@ SECONDS = Histogram(
 )
 
 
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
+
+
 def observe(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. `route` is the pattern, never the path: ids would make endless series."""
-    REQUESTS.labels(method, route, str(status)).inc()
-    SECONDS.labels(method, route).observe(seconds)
+    requests, durations = _series(method, route, status)
+    requests.inc()
+    durations.observe(seconds)
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -61,6 +62,11 @@ def client_address(request: HttpRequest) -> str | None:
     hops = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     trusted = settings.TRUSTED_PROXIES
     given = hops[-trusted] if 0 < trusted <= len(hops) else request.META.get("REMOTE_ADDR", "")
+    return _plain_address(given)
+
+
+@lru_cache(maxsize=10_000)
+def _plain_address(given: str) -> str | None:
     try:
         # PostgreSQL's inet has no zone (fe80::1%eth0).
         return str(ipaddress.ip_address(given.partition("%")[0]))

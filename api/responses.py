@@ -12,7 +12,7 @@ def document_response(
     if request.method == "GET" and etags.matches_known_copy(request, generation):
         response: HttpResponse = HttpResponseNotModified()
     else:
-        response = HttpResponse(text, status=status, content_type="application/json; charset=utf-8")
+        response = HttpResponse(text.encode(), status=status, content_type="application/json; charset=utf-8")
     response.headers["ETag"] = etags.etag(generation)
     if location is not None:
         response.headers["Location"] = location

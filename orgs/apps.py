@@ -6,4 +6,7 @@ class OrgsConfig(AppConfig):
     verbose_name = "Organizations"
 
     def ready(self) -> None:
+        from orgs.connections import keep_connections
+
+        keep_connections()
         from orgs import checks, console  # noqa: F401  (both register themselves once the app registry is full)

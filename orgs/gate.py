@@ -7,7 +7,7 @@ work and answer together.
 import hashlib
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from django.http import HttpRequest, HttpResponse
 from ninja.operation import Operation
@@ -41,6 +41,10 @@ def gate(run: Run) -> Run:
     """Wrap an operation's run; every exception on the way becomes the problem of the API's table."""
     operation = cast(Operation, run.__self__)  # type: ignore[attr-defined]
     known_query = _query_names(operation)
+    takes_body = any(issubclass(model, BodyModel) for model in operation.models)
+    limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
+    if get_type_hints(operation.view_func)["return"] is HttpResponse:
+        run = _direct(operation)
 
     @wraps(run)
     def guarded(request: Request, **path: Any) -> HttpResponse:
@@ -49,7 +53,7 @@ def gate(run: Run) -> Run:
             requests.check_query(request, known_query)
             if operation.auth_callbacks:
                 _admit(request, operation)
-            body = _read(request, operation)
+            body = _read(request, operation, takes_body=takes_body, limit=limit)
             key = idempotency.find_key(request) if request.method == "POST" else None
             if key is None:
                 response = run(request, **path)
@@ -100,11 +104,23 @@ def _record_refusal(organization_id: Any, actor: str, request: Request, reason: 
         )
 
 
-def _read(request: Request, operation: Operation) -> bytes:
+def _direct(operation: Operation) -> Run:
+    """Run an operation that makes its own response, without the one that ninja would prepare and throw away."""
+
+    def run(request: HttpRequest, **path: Any) -> HttpResponse:
+        try:
+            values = operation._get_values(request, path, None)  # type: ignore[arg-type]
+            response: HttpResponse = operation.view_func(request, **values)
+        except Exception as error:
+            return operation.api.on_exception(request, error)
+        return response
+
+    return run
+
+
+def _read(request: Request, operation: Operation, *, takes_body: bool, limit: int) -> bytes:
     """Read and parse the body of an operation that takes one; one that takes none must be sent none."""
-    limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     body = requests.read_body(request, limit=limit)
-    takes_body = any(issubclass(model, BodyModel) for model in operation.models)
     if body and not takes_body and operation.methods != ["GET"]:
         raise requests.UnexpectedBody("This operation takes no body.")
     request.document = requests.parse_body(request, body) if body and takes_body else None

@@ -1,8 +1,8 @@
 """The whole service as `manage.py up` starts it, with its own folder, port and servers, and ways to look into it."""
 
 import os
-import re
 import signal
+import uuid
 from pathlib import Path
 
 import httpx
@@ -25,17 +25,19 @@ def make_service(folder: Path) -> Service:
     return Service(folder, extra={"VAR": str(folder / "var"), "LOG_LEVEL": "WARNING"})
 
 
-def first_key(service: Service) -> str:
-    """Return the API key that the first start printed."""
-    found = re.search(r"API key +(hf_\w+)", service.output)
-    assert found, service.output
-    return found[1]
-
-
 def client(service: Service, key: str = "") -> httpx.Client:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     url = f"http://127.0.0.1:{service.port}"
     return httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+
+
+def new_key(service: Service) -> str:
+    """Sign up, and return the key of the new organization."""
+    slug = f"org-{uuid.uuid4().hex}"
+    body = {"email": f"{slug}@example.com", "password": uuid.uuid4().hex, "organization": {"name": slug, "slug": slug}}
+    with client(service) as anyone:
+        key: str = anyone.post("/api/v1/signup", json=body).raise_for_status().json()["api_key"]["key"]
+    return key
 
 
 def superuser(service: Service) -> "psycopg.Connection[tuple[object, ...]]":

@@ -1,16 +1,19 @@
 """The service is killed in the middle of writes, again and again; afterwards every acknowledged write is there."""
 
 import random
+import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.factories import text_message
 from tests.operations.service import PATIENCE, Service, eventually
-from tests.service.live import back, client, first_key, kill_everything, kill_postgres, kill_web, superuser
+from tests.service.live import back, client, kill_everything, kill_postgres, kill_web, new_key, superuser
+from tests.service.unanswered import kill_unanswered, posts
 from tests.service.writers import API, MessageWriter, StateWriter, SubmitWriter, Writer
 
 ROUNDS = 4
@@ -61,9 +64,7 @@ class Round:
 
 def _begin(service: Service, key: str) -> Round:
     with client(service, key) as setup:
-        task_id = (
-            setup.post(f"{API}/tasks", json={"message": {"parts": [{"text": "go"}]}}).raise_for_status().json()["id"]
-        )
+        task_id = setup.post(f"{API}/tasks", json={"message": text_message()}).raise_for_status().json()["id"]
     made = Round(
         task_id,
         states=[StateWriter(client(service, key)) for _ in range(2)],
@@ -139,7 +140,7 @@ def _check(service: Service, key: str, finished: Round) -> None:
 
 
 def _crash_again_and_again(service: Service, rounds: int, seed: int) -> None:
-    key, chance = first_key(service), random.Random(seed)
+    key, chance = new_key(service), random.Random(seed)
     finished: list[Round] = []
     for number in range(rounds):
         kill = KILLS[number % len(KILLS)]
@@ -173,3 +174,25 @@ def test_every_acknowledged_write_is_there_after_each_kill(service: Service, see
 @pytest.mark.slow
 def test_every_acknowledged_write_is_there_after_many_kills(service: Service, seed: int) -> None:
     _crash_again_and_again(service, ALL_ROUNDS, seed)
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_a_post_killed_between_commit_and_answer_takes_effect_once(
+    service: Service, kill: Callable[[Service], None]
+) -> None:
+    key = new_key(service)
+    with client(service, key) as api:
+        task = api.post(f"{API}/tasks", json={"message": text_message()}).raise_for_status().json()
+
+    committed = kill_unanswered(service, key, lambda: posts(service, key, task, f"name-{uuid.uuid4().hex}"), kill)
+    back(service)
+    before = [post.effects() for post in committed]
+    repeated = [post.send(service, key) for post in committed]
+
+    assert before == [1, 1, 1, 1]
+    assert [post.effects() for post in committed] == [1, 1, 1, 1]
+    assert [answer and (answer.status_code, answer.headers["Idempotency-Replayed"]) for answer in repeated] == [
+        (201, "true")
+    ] * 4
+    with superuser(service) as connection:
+        assert connection.execute(BROKEN).fetchall() == []

@@ -1,11 +1,14 @@
 """Commits that are on disk and that PostgreSQL has not answered yet, for as long as a test likes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
+import psycopg
 
 from tests.factories import text_message
 from tests.operations.service import Service, eventually
@@ -60,37 +63,46 @@ def posts(service: Service, api_key: str, task: dict[str, Any], name: str) -> li
     ]
 
 
-def held(service: Service, api_key: str, make: Callable[[], list[Post]], kill: Callable[[Service], None]) -> list[Post]:
-    """Send the POSTs, kill when every one of them is committed and none answered, and return them.
+def kill_unanswered(
+    service: Service, api_key: str, make: Callable[[], list[Post]], kill: Callable[[Service], None]
+) -> list[Post]:
+    """Send POSTs, kill when every one of them is committed and none is answered, and return them.
 
     PostgreSQL may take a moment until it holds commits; POSTs that were answered meanwhile do not count, and others
     are made.
     """
-    with ThreadPoolExecutor() as threads:
-        for _ in range(ATTEMPTS):
-            made = make()
-            with client(service, api_key) as api:
-                # The key's time of use is written now, not by one of the calls below.
-                api.get(f"{API}/me").raise_for_status()
-            with superuser(service) as connection:
-                connection.execute(HOLD)
-                connection.execute(RELOAD)
+    for _ in range(ATTEMPTS):
+        made = make()
+        with client(service, api_key) as api:
+            # The key's time of use is written now, not by one of the calls below.
+            api.get(f"{API}/me").raise_for_status()
+        with ThreadPoolExecutor() as threads, _commits_held(service):
             answers = [threads.submit(post.send, service, api_key) for post in made]
-            try:
-                eventually(lambda answers=answers: _settled(service, answers), "every POST is held or answered")  # type: ignore[misc]
-                hit = not any(answer.done() for answer in answers)
+            eventually(partial(_settled, service, answers), "every POST is held or answered")
+            if hit := not any(answer.done() for answer in answers):
+                # Effective at the next start, or once PostgreSQL is told to reload.
                 with superuser(service) as connection:
-                    # Read at the next start, or when it is told to reload.
                     connection.execute(LET_GO)
-                if hit:
-                    kill(service)
-            finally:
-                _let_go(service)
+                kill(service)
+        if hit:
             outcomes = [answer.result() for answer in answers]
-            if hit:
-                assert [outcome for outcome in outcomes if outcome is not None and outcome.is_success] == []
-                return made
-    raise AssertionError(f"PostgreSQL never held the commits in {ATTEMPTS} attempts")
+            assert [outcome for outcome in outcomes if outcome is not None and outcome.is_success] == []
+            return made
+    raise AssertionError(f"PostgreSQL did not hold the commits in {ATTEMPTS} attempts")
+
+
+@contextmanager
+def _commits_held(service: Service) -> Iterator[None]:
+    with superuser(service) as connection:
+        connection.execute(HOLD)
+        connection.execute(RELOAD)
+    try:
+        yield
+    finally:
+        # Nothing is to be let go where the server was killed.
+        with suppress(psycopg.OperationalError), superuser(service) as connection:
+            connection.execute(LET_GO)
+            connection.execute(RELOAD)
 
 
 def _settled(service: Service, answers: list[Future[httpx.Response | None]]) -> bool:

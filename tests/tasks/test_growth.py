@@ -13,8 +13,8 @@ from tests.tasks.work import Made, append, get
 LONG = 10_000
 SHORT = 10
 APPENDS = 100
-# A page more for each index that is a level deeper, and one where a page has just been filled.
-LEEWAY = 8
+# A page for each index that is a level deeper, for a page just filled, for entries of rows that have moved on.
+LEEWAY = 16
 
 MESSAGES = """
 INSERT INTO tasks_message (organization_id, task_id, number, owner_id, message_id, role, parts, metadata, generation)
