@@ -27,6 +27,7 @@ IDEMPOTENCY_KEY = _header(
 LEASE_TOKEN = _header(HEADER, "The fencing token of the lease that the write is made under.", {"type": "integer"})
 # Operations whose If-Match and lease header the services read.
 CONDITIONAL = {"replace_state", "merge_state", "delete_session", "change_state", "change_agent", "rename_organization"}
+CONDITIONAL |= {"append_message", "append_artifact"}
 CACHEABLE = {"get_task", "get_session"}
 LEASED = {"append_message", "append_artifact", "change_state", "extend_lease"}
 

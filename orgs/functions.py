@@ -10,8 +10,10 @@ _errors: dict[str, type[Exception]] = {}
 
 
 def register_errors(errors: dict[str, type[Exception]]) -> None:
-    """Map SQLSTATEs to exceptions; each is raised with the function's message."""
-    _errors.update(errors)
+    """Map SQLSTATEs to exceptions; each is raised with the function's message. One state has one meaning."""
+    for state, error in errors.items():
+        if _errors.setdefault(state, error) is not error:
+            raise ValueError(f"SQLSTATE {state} already stands for {_errors[state].__name__}.")
 
 
 def call(statement: str, parameters: Sequence[Any]) -> tuple[Any, ...]:

@@ -100,6 +100,7 @@ class Agent(TenantModel):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["organization", "slug"], name="orgs_agent_slug_unique"),
+            models.UniqueConstraint(fields=["organization", "id"], name="orgs_agent_of_organization"),
             models.CheckConstraint(name="orgs_agent_slug", condition=models.Q(slug__regex=SLUG)),
         ]
 
@@ -120,7 +121,10 @@ class APIKey(TenantModel):
     name = models.CharField(max_length=200)
     scopes = ArrayField(models.CharField(max_length=40))
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
-    agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    # The constraint is on (organization, agent): orgs.policies.same_organization.
+    agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)

@@ -44,6 +44,20 @@ def fence(table: str, *, column: str = "organization_id", append_only: bool = Fa
     return migrations.RunSQL(FENCE.format(**words), UNFENCE.format(**words))
 
 
+def same_organization(table: str, column: str, target: str, target_column: str = "id") -> migrations.RunSQL:
+    """Return the operation that makes `table.column` refer to a row of `target` in the same organization.
+
+    Foreign keys look past row-level security: one on the id alone would admit another organization's row. `target`
+    needs a unique constraint on (organization_id, id).
+    """
+    name = f"{table}_{column}_same_organization"
+    return migrations.RunSQL(
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (organization_id, {column})"
+        f" REFERENCES {target} (organization_id, {target_column}) DEFERRABLE INITIALLY DEFERRED",
+        f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+    )
+
+
 def functions(app: str, *names: str) -> migrations.RunSQL:
     """Return the operation that installs `<app>/sql/<name>.sql`, each a CREATE OR REPLACE FUNCTION.
 

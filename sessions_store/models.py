@@ -14,7 +14,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 class Session(TenantModel):
     """The working memory of one conversation: a JSON object that agents replace and patch."""
 
-    agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # The constraint is on (organization, agent): orgs.policies.same_organization.
+    agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
     title = models.CharField(max_length=500, blank=True)
     state = ExactJSONField()
     metadata = ExactJSONField()

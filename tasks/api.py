@@ -46,18 +46,17 @@ HistoryLength = Annotated[int, Query(ge=0, le=1000, description="How many of the
 @requires(Scope.TASKS_WRITE)
 def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> HttpResponse:
     """Append a message. A user's message to a task that waits for it puts the task back to submitted."""
-    message_id = body.message_id or new_id().hex
     appended = hot_paths.append_message(
         request.principal,
         task_id,
-        lease=find_token(request),
-        message_id=message_id,
+        message_id=body.message_id or new_id().hex,
         role=body.role,
         parts=body.parts,
         metadata=body.metadata,
+        lease=find_token(request),
+        expected=etags.expected_generations(request),
     )
-    text = documents.dumps({"task_id": task_id, "message_id": message_id, **appended._asdict()})
-    return document_response(request, appended.generation, text, status=201)
+    return document_response(request, appended.generation, appended.text, status=201)
 
 
 @router.get("/tasks/{uuid:task_id}", response=TaskOut)
@@ -155,7 +154,6 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
     made = hot_paths.append_artifact(
         request.principal,
         task_id,
-        lease=find_token(request),
         artifact_id=artifact_id,
         name=body.name,
         description=body.description,
@@ -163,6 +161,8 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
         parts=body.parts,
         append=body.append,
         last_chunk=body.last_chunk,
+        lease=find_token(request),
+        expected=etags.expected_generations(request),
     )
     location = f"/api/v1/tasks/{task_id}/artifacts/{artifact_id}"
     return document_response(request, made.generation, made.text, status=201, location=location)

@@ -63,13 +63,6 @@ class Document(NamedTuple):
     text: str
 
 
-class Appended(NamedTuple):
-    generation: int
-    number: int
-    state: str
-    created_at: datetime
-
-
 class Claimed(NamedTuple):
     token: int
     expires_at: datetime
@@ -121,19 +114,24 @@ def append_message(
     principal: Principal,
     task_id: uuid.UUID,
     *,
-    lease: int | None,
     message_id: str,
     role: str,
     parts: list[Any],
     metadata: dict[str, Any],
-) -> Appended:
-    """Append one message; raises Task.DoesNotExist, LeaseLost, TaskTerminal, TaskLeased."""
+    lease: int | None = None,
+    expected: list[int] | None = None,
+) -> Document:
+    """Append one message and return where it stands.
+
+    Raises Task.DoesNotExist, LeaseLost, PreconditionFailed, TaskTerminal, TaskLeased.
+    """
     row = functions.call(
-        "SELECT new_generation, new_number, task_state, created"
-        " FROM tasks_append_message(%s, %s, %s, %s, %s, %s::json, %s::json, %s, %s, %s)",
+        "SELECT new_generation, document"
+        " FROM tasks_append_message(%s, %s, %s::bigint[], %s, %s, %s, %s::json, %s::json, %s, %s, %s)",
         [
             principal.organization_id,
             task_id,
+            expected,
             lease,
             message_id,
             role,
@@ -144,14 +142,13 @@ def append_message(
             current_origin().request_id,
         ],
     )
-    return Appended(*row)
+    return Document(*row)
 
 
 def append_artifact(
     principal: Principal,
     task_id: uuid.UUID,
     *,
-    lease: int | None,
     artifact_id: str,
     name: str,
     description: str,
@@ -159,14 +156,17 @@ def append_artifact(
     parts: list[Any],
     append: bool,
     last_chunk: bool,
+    lease: int | None = None,
+    expected: list[int] | None = None,
 ) -> Document:
     """Add a chunk and return the artifact; raises as append_message, and ArtifactExists, -Missing, -Complete."""
     row = functions.call(
         "SELECT new_generation, document"
-        " FROM tasks_append_artifact(%s, %s, %s, %s, %s, %s, %s::json, %s::json, %s, %s, %s, %s, %s)",
+        " FROM tasks_append_artifact(%s, %s, %s::bigint[], %s, %s, %s, %s, %s::json, %s::json, %s, %s, %s, %s, %s)",
         [
             principal.organization_id,
             task_id,
+            expected,
             lease,
             artifact_id,
             name,

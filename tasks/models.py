@@ -1,4 +1,8 @@
-"""Contexts, tasks, and what belongs to a task: messages and artifacts, as rows that are only ever added."""
+"""Contexts, tasks, and what belongs to a task: messages and artifacts, as rows that are only ever added.
+
+References are constraints on (organization, id), which orgs.policies.same_organization makes in the migrations: one on
+the id alone would admit another organization's row. So Django makes none (`db_constraint=False`).
+"""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -34,7 +38,7 @@ class Context(TenantModel):
     metadata = ExactJSONField()
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "-id"], name="tasks_context_by_organization")]
+        constraints = [models.UniqueConstraint(fields=["organization", "id"], name="tasks_context_of_organization")]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -47,8 +51,12 @@ class Task(TenantModel):
     only what can be claimed or is being worked on.
     """
 
-    context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="tasks", db_index=False)
-    agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    context = models.ForeignKey(
+        Context, on_delete=models.CASCADE, related_name="tasks", db_index=False, db_constraint=False
+    )
+    agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
     state = models.CharField(max_length=20, choices=State.choices, default=State.SUBMITTED)
     state_at = models.DateTimeField(db_default=Now())
     metadata = ExactJSONField()
@@ -59,7 +67,6 @@ class Task(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["organization", "-id"], name="tasks_task_by_organization"),
             models.Index(fields=["context", "-id"], name="tasks_task_by_context"),
             models.Index(
                 fields=["organization", "id"],
@@ -68,6 +75,7 @@ class Task(TenantModel):
             ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="tasks_task_of_organization"),
             models.CheckConstraint(name="tasks_task_state", condition=models.Q(state__in=State.values)),
             models.CheckConstraint(
                 name="tasks_task_lease_of_working",
@@ -83,8 +91,10 @@ class Message(models.Model):
     """One message of a task, numbered from 1 without gaps. `generation` is the task's that it made."""
 
     pk = models.CompositePrimaryKey("task_id", "number")
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    task = models.ForeignKey(Task, models.CASCADE, related_name="messages", db_index=False, db_constraint=False)
     number = models.PositiveBigIntegerField()
     owner_id = models.UUIDField()
     message_id = models.CharField(max_length=128)
@@ -104,8 +114,10 @@ class Artifact(models.Model):
     """Something a task made, in chunks. `generation` is the task's when the last chunk came."""
 
     pk = models.CompositePrimaryKey("task_id", "artifact_id")
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="artifacts", db_index=False)
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    task = models.ForeignKey(Task, models.CASCADE, related_name="artifacts", db_index=False, db_constraint=False)
     artifact_id = models.CharField(max_length=128)
     owner_id = models.UUIDField()
     number = models.PositiveBigIntegerField()
@@ -125,8 +137,10 @@ class ArtifactChunk(models.Model):
     """Parts of an artifact that came together, numbered from 1 without gaps."""
 
     pk = models.CompositePrimaryKey("task_id", "artifact_id", "number")
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="+", db_index=False)
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    task = models.ForeignKey(Task, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     artifact_id = models.CharField(max_length=128)
     owner_id = models.UUIDField()
     number = models.PositiveBigIntegerField()

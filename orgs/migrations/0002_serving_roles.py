@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from orgs.policies import fence, functions
+from orgs.policies import fence, functions, same_organization
 from orgs.tenancy import APP_ROLE, SYSTEM_ROLE
 
 # Roles belong to the whole server: another database may have made them, even at this moment.
@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
         fence("orgs_membership"),
         fence("orgs_agent"),
         fence("orgs_apikey"),
+        same_organization("orgs_apikey", "agent_id", "orgs_agent"),
         fence("api_idempotentanswer"),
         fence("audit_entry", append_only=True),
         migrations.RunSQL(USERS, NO_USERS),

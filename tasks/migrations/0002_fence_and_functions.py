@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from orgs.policies import fence, functions
+from orgs.policies import fence, functions, same_organization
 
 # Room on each page for the next version of a row, so that an append updates its task in place (HOT).
 ROOM = "ALTER TABLE tasks_task SET (fillfactor = 80)"
@@ -23,6 +23,11 @@ class Migration(migrations.Migration):
         fence("tasks_message"),
         fence("tasks_artifact"),
         fence("tasks_artifactchunk"),
+        same_organization("tasks_task", "context_id", "tasks_context"),
+        same_organization("tasks_task", "agent_id", "orgs_agent"),
+        same_organization("tasks_message", "task_id", "tasks_task"),
+        same_organization("tasks_artifact", "task_id", "tasks_task"),
+        same_organization("tasks_artifactchunk", "task_id", "tasks_task"),
         migrations.RunSQL(ROOM, NO_ROOM),
         functions(
             "tasks",

@@ -1,8 +1,8 @@
 -- Add one chunk to an artifact: the first one makes it (p_append false), later ones need it to be there and open.
 -- Raises what tasks_append_message raises, HF424 (exists), HF425 (missing) and HF426 (complete).
 CREATE OR REPLACE FUNCTION tasks_append_artifact(
-    p_organization uuid, p_task uuid, p_lease bigint, p_artifact_id text, p_name text, p_description text,
-    p_metadata json, p_parts json, p_append boolean, p_last boolean, p_owner uuid, p_actor text, p_request text)
+    p_organization uuid, p_task uuid, p_expected bigint[], p_lease bigint, p_artifact_id text, p_name text,
+    p_description text, p_metadata json, p_parts json, p_append boolean, p_last boolean, p_owner uuid, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, document text)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -15,11 +15,12 @@ BEGIN
     SET generation = generation + 1, artifact_count = artifact_count + (NOT p_append)::int
     WHERE id = p_task
       AND state NOT IN ('completed', 'canceled', 'failed', 'rejected')
+      AND (p_expected IS NULL OR generation = ANY (p_expected))
       AND CASE WHEN p_lease IS NULL THEN lease_expires_at IS NULL OR lease_expires_at <= clock_timestamp()
                ELSE lease_token = p_lease AND lease_expires_at IS NOT NULL END
     RETURNING * INTO t;
     IF t.id IS NULL THEN
-        PERFORM tasks_refuse(p_task, p_lease, NULL);
+        PERFORM tasks_refuse(p_task, p_lease, p_expected);
     END IF;
     -- The task's row lock, held from here on, keeps other writers of its artifacts out.
     IF p_append THEN

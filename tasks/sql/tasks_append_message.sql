@@ -1,10 +1,10 @@
 -- Append one message: task row, message row and event row in one statement. A user's message to a task that waits
 -- for it puts the task back to submitted. While a lease is live, only its holder appends what an agent says.
--- Raises HF404, HF409 (stale lease), HF420 (terminal), HF423 (leased).
+-- Raises HF404, HF409 (stale lease), HF412 (p_expected), HF420 (terminal), HF423 (leased).
 CREATE OR REPLACE FUNCTION tasks_append_message(
-    p_organization uuid, p_task uuid, p_lease bigint, p_message_id text, p_role text, p_parts json, p_metadata json,
-    p_owner uuid, p_actor text, p_request text)
-RETURNS TABLE (new_generation bigint, new_number bigint, task_state text, created timestamptz)
+    p_organization uuid, p_task uuid, p_expected bigint[], p_lease bigint, p_message_id text, p_role text,
+    p_parts json, p_metadata json, p_owner uuid, p_actor text, p_request text)
+RETURNS TABLE (new_generation bigint, document text)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
@@ -20,6 +20,7 @@ BEGIN
                                 THEN clock_timestamp() ELSE t.state_at END
             WHERE t.id = p_task
               AND t.state NOT IN ('completed', 'canceled', 'failed', 'rejected')
+              AND (p_expected IS NULL OR t.generation = ANY (p_expected))
               AND CASE WHEN p_lease IS NULL
                        THEN p_role = 'user' OR t.lease_expires_at IS NULL OR t.lease_expires_at <= clock_timestamp()
                        ELSE t.lease_token = p_lease AND t.lease_expires_at IS NOT NULL END
@@ -38,8 +39,12 @@ BEGIN
                    p_request, jsonb_build_object('number', c.message_count, 'role', p_role, 'state', c.state)
             FROM changed c
         )
-        SELECT c.generation, c.message_count, c.state::text, a.created_at FROM changed c, appended a;
+        SELECT c.generation,
+               json_build_object('task_id', p_task, 'message_id', p_message_id, 'number', c.message_count,
+                                 'generation', c.generation, 'state', c.state,
+                                 'created_at', tasks_time(a.created_at))::text
+        FROM changed c, appended a;
     IF NOT FOUND THEN
-        PERFORM tasks_refuse(p_task, p_lease, NULL);
+        PERFORM tasks_refuse(p_task, p_lease, p_expected);
     END IF;
 END $$;

@@ -34,7 +34,11 @@ def client(service: Service, key: str = "") -> httpx.Client:
 def new_key(service: Service) -> str:
     """Sign up, and return the key of the new organization."""
     slug = f"org-{uuid.uuid4().hex}"
-    body = {"email": f"{slug}@example.com", "password": uuid.uuid4().hex, "organization": {"name": slug, "slug": slug}}
+    body = {
+        "email": f"{slug}@example.com",
+        "password": "correct horse battery",
+        "organization": {"name": slug, "slug": slug},
+    }
     with client(service) as anyone:
         key: str = anyone.post("/api/v1/signup", json=body).raise_for_status().json()["api_key"]["key"]
     return key

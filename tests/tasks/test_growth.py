@@ -31,7 +31,7 @@ FROM tasks_task, generate_series(2, %s) n WHERE id = %s
 PARTS = json.dumps([{"kind": "text", "text": "x" * 300}])
 
 GET = "SELECT * FROM tasks_get(%s, %s, 10)"
-APPEND = "SELECT * FROM tasks_append_message(%s, %s, NULL, 'm', 'user', %s, '{}', %s, 'test', 'test')"
+APPEND = "SELECT * FROM tasks_append_message(%s, %s, NULL, NULL, 'm', 'user', %s, '{}', %s, 'test', 'test')"
 CLAIM = "SELECT * FROM tasks_claim(%s, NULL, 1, 60, 10, 'test', 'test')"
 ARTIFACTS = """
 INSERT INTO tasks_artifact (organization_id, task_id, artifact_id, owner_id, number, name, description, metadata,
