@@ -83,7 +83,7 @@ def _admit(request: Request, operation: Operation) -> None:
         raise
     request.principal = principal
     origin = current_origin()
-    origin.organization, origin.actor = str(principal.organization_id), principal.actor
+    origin.organization, origin.actor = principal.organization, principal.actor
     scope: Scope = operation.view_func.required_scope  # type: ignore[attr-defined]
     if scope not in principal.scopes:
         _record_refusal(principal.organization_id, principal.actor, request, f"lacks {scope}")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 32, 6
+# Where the id stands in a key.
+ID = slice(len("hf_"), len("hf_") + ID_LENGTH)
 FORM = re.compile(rf"hf_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 
 

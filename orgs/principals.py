@@ -1,7 +1,7 @@
 """Who is calling: the outcome of authentication, and the request that carries it."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -23,10 +23,13 @@ class Principal:
     actor_id: uuid.UUID
     key_id: uuid.UUID
     scopes: frozenset[str]
+    # As the log, the events and the audit trail name them; made once, since a warm key's principal serves many calls.
+    actor: str = field(init=False)
+    organization: str = field(init=False)
 
-    @property
-    def actor(self) -> str:
-        return f"{self.actor_type}:{self.actor_id}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actor", f"{self.actor_type}:{self.actor_id}")
+        object.__setattr__(self, "organization", str(self.organization_id))
 
 
 class Request(HttpRequest):

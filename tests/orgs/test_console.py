@@ -302,6 +302,7 @@ def test_the_list_of_keys_takes_a_fixed_number_of_statements(browser: Browser, o
 
     before = cost()
     for _ in range(5):
-        factories.make_key(factories.make_organization(), agent=factories.make_agent(organization))
+        other = factories.make_organization()
+        factories.make_key(other, agent=factories.make_agent(other))
 
     assert cost() == before

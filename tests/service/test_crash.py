@@ -54,9 +54,12 @@ class Round:
         return sum(len(writer.ledger.acknowledged) for writer in self.writers)
 
     def await_writes(self, count: int) -> None:
-        """Wait until so many more writes were acknowledged."""
+        """Wait until so many more writes were acknowledged, and some of each writer."""
         enough = self.acknowledged() + count
-        eventually(lambda: self.acknowledged() >= enough or bool(self.unexpected()), f"{count} more writes")
+        eventually(lambda: bool(self.unexpected()) or self._has(enough), f"{count} more writes")
+
+    def _has(self, count: int) -> bool:
+        return self.acknowledged() >= count and all(writer.ledger.acknowledged for writer in self.writers)
 
     def unexpected(self) -> list[str]:
         return [answer for writer in self.writers for answer in writer.ledger.unexpected]
@@ -162,7 +165,7 @@ def _crash_again_and_again(service: Service, rounds: int, seed: int) -> None:
 
 
 @pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
+def seed() -> int:
     """Another one in each run, shown when the test fails."""
     return random.SystemRandom().randrange(2**32)
 
