@@ -18,13 +18,13 @@ from benchmarks.wire import Client, request
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = Path(__file__).with_name("tables.sql")
 
-# The best for the peer of those tried (connections: appends/s, gets/s at 32 clients): 2: 628, 786; 4: 630, 861;
-# 6: 640, 887; 8: 639, 846; 12: 624, 831; 16: 622, 804; 32: 627, 789. SQLAlchemy's own default, 5 with 10 more that
-# are closed after each use, would be slower than any.
+# The best for the peer of those tried, though little depends on it (connections: appends, gets a second; 32 clients):
+# 2: 628, 786; 4: 630, 861; 6: 640, 887; 8: 639, 846; 12: 624, 831; 16: 622, 804; 32: 627, 789.
 PEER_POOL = 6
-# Gets: 3,848 a second with 6, 4,301 with 16; appends hardly differ.
+# 6: 2,512, 3,848; 16: 2,695, 4,301.
 FLOOR_POOL = 16
-# 1, 2 and 4 wait for the database too often (appends: 935, 1,491, 1,702 a second; 8: 1,836; 16: 1,761).
+# Best rounds of a bare Django view (threads: appends, gets a second): 1: 943, 2,041; 2: 1,491, 2,060; 4: 1,702, 2,308;
+# 8: 1,836, 2,391; 16: 1,761, 2,364. Further processes on the same core cost more than they give.
 BLOCKING_THREADS = 8
 
 # As compact as clients write it; with its quotes and role it makes the message 300 bytes.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from psutil import Process
 
 __all__ = ["Meter", "Process", "StartFailed", "Usage", "free_port", "move", "on_core", "running", "two_cores"]

@@ -1,3 +1,5 @@
+import contextlib
+
 """`manage.py up` in a process of its own, and what a test asks of it."""
 
 import os
@@ -122,7 +124,9 @@ class Service:
             self.process.kill()
             self.process.wait(PATIENCE)
         for one in self.running():
-            one.kill()
+            # It may have gone with its parent in between.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
 
     def ask(self, method: str) -> tuple[int, str]:
         """Answer status and body; 0 when nobody answers."""
