@@ -1,5 +1,5 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
 from api.metrics import metrics
@@ -12,7 +12,11 @@ admin.site.index_title = "Operators' console"
 # Matched before the include, which would look at the API's every route and make a match for each level.
 HOT = ("append_message", "get_task", "get_session", "replace_state", "claim_tasks")
 api_patterns, _, _ = api.urls
-hot_patterns = [path(f"api/v1/{route.pattern}", route.callback) for route in api_patterns if route.name in HOT]
+hot_patterns = [
+    path(f"api/v1/{route.pattern}", route.callback)
+    for route in api_patterns
+    if isinstance(route, URLPattern) and route.callback is not None and route.name in HOT
+]
 
 urlpatterns = [
     *hot_patterns,

@@ -1,7 +1,6 @@
-import contextlib
-
 """`manage.py up` in a process of its own, and what a test asks of it."""
 
+import contextlib
 import os
 import signal
 import socket
