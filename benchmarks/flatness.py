@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,15 +22,6 @@ CALLS = 100
 
 # A short history that is appended to does not stay short: each short task takes this many appends, then the next one.
 APPENDS_EACH = 10
-
-# By name, so that another order of the parameters, or one more with a default, changes nothing here.
-APPEND = """
-    SELECT * FROM tasks_append_message(
-        p_organization => %(organization)s, p_task => %(task)s, p_lease => NULL, p_message_id => %(message)s,
-        p_role => 'agent', p_parts => %(parts)s::json, p_metadata => '{}', p_owner => %(owner)s,
-        p_actor => 'benchmark', p_request => 'flatness')
-"""
-READ = "SELECT * FROM tasks_get(p_organization => %(organization)s, p_task => %(task)s, p_history => %(history)s)"
 
 
 @dataclass(frozen=True)
@@ -95,22 +86,38 @@ def over_http(running: Running, histories: Histories) -> list[Flat]:
 def in_database(running: Running, histories: Histories, url: str) -> list[Flat]:
     """Time the SQL functions behind these calls, on a connection that has prepared them."""
     me = running.ask("GET", "/me")
-    who = {"organization": me["organization"]["id"], "owner": me["actor_id"]}
+    who = {"p_organization": me["organization"]["id"], "p_owner": me["actor_id"], "p_actor": "benchmark"}
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
+        reads = call_of(connection, "tasks_get", {**who, "p_history": LAST})
+        appends = call_of(connection, "tasks_append_message", {**who, "p_role": "agent", "p_metadata": "{}"})
 
         def append(task: str, call: int) -> Callable[[], object]:
             parts = json.dumps(json.loads(message(call))["parts"])
-            values = who | {"task": task, "message": f"flatness-{call}", "parts": parts}
-            return lambda: connection.execute(APPEND, values).fetchone()
+            return appends({"p_task": task, "p_message_id": f"flatness-{call}", "p_parts": parts, "p_request": "-"})
 
         def read(task: str, call: int) -> Callable[[], object]:
-            values = who | {"task": task, "history": LAST}
-            return lambda: connection.execute(READ, values).fetchone()
+            return reads({"p_task": task})
 
         return [
             by_turns("read the last 10 in the database", histories, read),
             by_turns("append in the database", histories, append),
         ]
+
+
+def call_of(
+    connection: psycopg.Connection, function: str, fixed: Mapping[str, object]
+) -> Callable[[Mapping[str, object]], Callable[[], object]]:
+    """Return what makes calls of an SQL function by its parameters' names; those not given are NULL."""
+    query = "SELECT proargnames[1:pronargs] FROM pg_proc WHERE proname = %s"
+    names: list[str] = connection.execute(query, [function]).fetchone()[0]  # type: ignore[index]
+
+    def bind(given: Mapping[str, object]) -> Callable[[], object]:
+        values = {name: value for name, value in {**fixed, **given}.items() if name in names}
+        arguments = ", ".join(f"{name} => %({name})s" if name in values else f"{name} => NULL" for name in names)
+        statement = f"SELECT * FROM {function}({arguments})"
+        return lambda: connection.execute(statement, values).fetchone()
+
+    return bind
 
 
 def by_turns(what: str, histories: Histories, call: Callable[[str, int], Callable[[], object]]) -> Flat:

@@ -54,7 +54,7 @@ def main() -> int:
     options = parse()
     try:
         verdicts = measure(options)
-    except (BadAnswer, CannotStart, LoadFailed, NotPrepared, StartFailed) as problem:
+    except (BadAnswer, CannotStart, LoadFailed, NotPrepared, StartFailed, OSError, psycopg.Error) as problem:
         say(f"benchmarks: {problem}")
         return 2
     return int(options.strict and not all(verdict.met for verdict in verdicts))
@@ -86,7 +86,10 @@ def measure(options: argparse.Namespace) -> list[report.Verdict]:
             url=environment["DATABASE_URL"],
             cores=range(os.cpu_count() or 1) if application is None or load is None else (application, load),
         )
-        return show(options, compete(options, scene), flat(options, scene))
+        measured = compete(options, scene)
+        # Before the next measurement, which may fail.
+        print(report.table(measured, PEER.name), flush=True)
+        return judge(options, measured, flat(options, scene))
 
 
 def postmaster(url: str, core: int | None) -> Process | None:
@@ -137,18 +140,18 @@ def flat(options: argparse.Namespace, scene: Scene) -> list[flatness.Flat]:
     return [*flatness.over_http(ours, histories), *flatness.in_database(ours, histories, scene.url)]
 
 
-def show(
+def judge(
     options: argparse.Namespace, measured: Sequence[rounds.Measured], histories: Sequence[flatness.Flat]
 ) -> list[report.Verdict]:
-    """Print tables and verdicts, and keep them."""
-    judged = [
+    """Hold what was measured against the budgets; print and keep it."""
+    rates = [
         report.compare(measured, WORKS[work], ours=CONTESTANTS[name].name, peer=PEER.name)
         for work in options.works
         for name in ("ours", "one-port")
         if {"peer", name} <= set(options.contestants)
     ]
-    verdicts = [*judged, *(one.verdict() for one in histories)]
-    print(report.table(measured, PEER.name), flatness.table(histories), "", sep="\n")
-    print(*(verdict.line() for verdict in verdicts), report.caution(measured), sep="\n")
+    verdicts = [*rates, *(one.verdict() for one in histories)]
+    print(flatness.table(histories), "", *(verdict.line() for verdict in verdicts), sep="\n")
+    print(report.caution(measured))
     say(f"Kept in {report.save(measured, histories, verdicts, vars(options))}")
     return verdicts

@@ -26,19 +26,12 @@ _web: Any = WSGIMiddleware(cast(Any, web), workers=THREADS)
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Hand the call to the streams or to Django, by its path."""
-    if scope["type"] == "lifespan":
-        await _live(receive, send)
-    elif scope["type"] == "http" and not scope["path"].startswith(STREAM_PATHS):
-        # a2wsgi passes `receive` to asyncio, which wants a coroutine function; granian's is none.
-        async def plain_receive() -> Message:
-            return await receive()
-
-        await _web(scope, plain_receive, send)
-    else:
+    if scope["type"] != "http" or scope["path"].startswith(STREAM_PATHS):
         await stream(scope, receive, send)
+        return
 
+    # a2wsgi passes `receive` to asyncio, which wants a coroutine function; granian's is none.
+    async def plain_receive() -> Message:
+        return await receive()
 
-async def _live(receive: Receive, send: Send) -> None:
-    while (message := await receive())["type"] != "lifespan.shutdown":
-        await send({"type": f"{message['type']}.complete"})
-    await send({"type": "lifespan.shutdown.complete"})
+    await _web(scope, plain_receive, send)

@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from operations import startup
 
@@ -25,5 +26,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["prepare"]:
             sys.exit(startup.main())
-        call_command("migrate", interactive=False, skip_checks=False)
+        try:
+            call_command("migrate", interactive=False, skip_checks=False)
+        except OperationalError as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise CommandError(f"The database that DATABASE_URL or DB_* names cannot be used: {reason}") from None
         call_command("bootstrap")
