@@ -147,10 +147,9 @@ def split_url(name: str, url: str) -> SplitResult:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host as it was written: a socket's folder (%2Fvar%2FRun) has a case, which `hostname` would lower."""
-    host = parts.hostname or ""
-    start = parts.netloc.lower().rfind(host)
-    return parts.netloc[start : start + len(host)]
+    """Return the host as it was written: a socket's folder (%2Fvar%2FRun) has a case, which `hostname` may lower."""
+    host = parts.netloc.rpartition("@")[2]
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def parse_database_url(url: str) -> dict[str, object]:
@@ -172,6 +171,9 @@ def parse_database_url(url: str) -> dict[str, object]:
         raise BadSetting(f"DATABASE_URL asks for the unknown sslmode {options['sslmode']!r}.")
     if not parts.path.strip("/"):
         raise BadSetting("DATABASE_URL names no database: postgresql://user:password@host:5432/name.")
+    if set(parts.path.strip("/")) & {"/", "@"}:
+        # A password such as 12/34 reads as the port 12, and its rest and the true host as the database's name.
+        raise BadSetting("DATABASE_URL is not a URL; are special characters in its password percent-encoded?")
     return {
         "HOST": unquote(_host(parts)),
         "PORT": parts.port or 5432,

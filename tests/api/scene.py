@@ -62,7 +62,7 @@ class Scene:
             "sign_up": {
                 "email": f"{new}@example.com",
                 "display_name": "New",
-                "password": f"correct horse {new}",
+                "password": "correct horse battery staple",
                 "organization": {"name": "New", "slug": f"org-{new}"},
             },
             "rename_organization": {"name": "Renamed"},

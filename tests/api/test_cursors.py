@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.signing import Signer
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from api.cursors import InvalidCursor, Listing
 from orgs.models import Organization
@@ -112,9 +112,7 @@ def test_an_altered_cursor_is_refused(owner: Caller) -> None:
     for place in range(len(cursor)):
         letter = "A" if cursor[place] != "A" else "B"
         altered = cursor[:place] + letter + cursor[place + 1 :]
-        answer = owner.get(f"/tasks?cursor={altered}")
-        # The last characters of base64 may hold bits that mean nothing; then the cursor says the same.
-        assert answer.status == 200 if altered == cursor else answer.code == "invalid-cursor", place
+        assert owner.get(f"/tasks?cursor={altered}").code == "invalid-cursor", place
 
 
 def test_a_cursor_of_another_listing_is_refused(owner: Caller) -> None:
@@ -179,9 +177,7 @@ def test_a_cursor_signed_for_another_purpose_is_refused(organization: Organizati
         listing.decode(Signer(salt="another", sep=".").sign(payload))
 
 
-def test_a_cursor_outlives_the_rotation_of_the_secret_key(
-    organization: Organization, settings: SettingsWrapper
-) -> None:
+def test_a_cursor_outlives_the_rotation_of_the_secret_key(organization: Organization, settings: Settings) -> None:
     listing = Listing("tasks", organization.id)
     cursor = listing.encode("position")
 
@@ -190,7 +186,7 @@ def test_a_cursor_outlives_the_rotation_of_the_secret_key(
     assert listing.decode(cursor) == "position"
 
 
-def test_a_cursor_of_a_forgotten_secret_key_is_refused(organization: Organization, settings: SettingsWrapper) -> None:
+def test_a_cursor_of_a_forgotten_secret_key_is_refused(organization: Organization, settings: Settings) -> None:
     listing = Listing("tasks", organization.id)
     cursor = listing.encode("position")
 

@@ -72,9 +72,7 @@ def _append_message(caller: Caller, raw: bytes) -> list[Found]:
 
 def _append_artifact(caller: Caller, raw: bytes) -> list[Found]:
     task = factories.submit_task(caller)
-    made = caller.post(
-        f"/tasks/{task['id']}/artifacts", b'{"artifact_id":"a","parts":[%b],"metadata":%b}' % (raw, raw)
-    )
+    made = caller.post(f"/tasks/{task['id']}/artifacts", b'{"artifact_id":"a","parts":[%b],"metadata":%b}' % (raw, raw))
     return [
         (made, ("metadata",)),
         (caller.get(f"/tasks/{task['id']}"), ("artifacts", 0, "metadata")),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from tests.api.scene import Operation, Scene, make_scene, operations
 from tests.api.wire import send
@@ -47,7 +47,9 @@ def fuzzed() -> Scene:
 def _places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Name each place in a document, the whole of it first."""
     yield path
-    steps = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    steps = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
     for step, child in steps:
         yield from _places(child, (*path, step))
 
@@ -66,9 +68,7 @@ def _with(document: Any, path: tuple[Any, ...], text: str) -> bytes:
 
 
 @pytest.mark.parametrize("operation", [one for one in operations() if one.takes_body], ids=lambda one: one.name)
-def test_no_value_in_a_body_makes_the_service_fail(
-    fuzzed: Scene, operation: Operation, settings: SettingsWrapper
-) -> None:
+def test_no_value_in_a_body_makes_the_service_fail(fuzzed: Scene, operation: Operation, settings: Settings) -> None:
     # A sign-up that passes derives a password; slowly that would take most of the time.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     body = fuzzed.body(operation.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from api.models import IdempotentAnswer
 from orgs import tenancy
@@ -25,7 +25,7 @@ LISTINGS = [one for one in operations() if one.method == "GET" and "cursor" in o
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: SettingsWrapper) -> None:
+def _quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -215,7 +215,9 @@ def test_a_repeated_sign_up_gives_the_key_again(scene: Scene) -> None:
     first, second = (_post(scene, operation, body, key) for _ in range(2))
 
     assert second.headers["Idempotency-Replayed"] == "true"
-    assert Caller(second.json["api_key"]["key"]).get("/me").json["organization"]["id"] == first.json["organization"]["id"]
+    assert (
+        Caller(second.json["api_key"]["key"]).get("/me").json["organization"]["id"] == first.json["organization"]["id"]
+    )
 
 
 @pytest.mark.parametrize("email", ["null", "1", "[]", '{"a":1}', '"\\ud83d\\ude00"'])
@@ -235,7 +237,7 @@ def test_what_is_kept_is_encrypted(scene: Scene) -> None:
     assert answer.json["key"].split("_")[2] not in stored
 
 
-def test_a_kept_answer_outlives_the_rotation_of_the_secret_key(scene: Scene, settings: SettingsWrapper) -> None:
+def test_a_kept_answer_outlives_the_rotation_of_the_secret_key(scene: Scene, settings: Settings) -> None:
     key, operation, body = _new_key(), _operation("create_api_key"), scene.body("create_api_key")
     first = _post(scene, operation, body, key)
 
@@ -246,7 +248,7 @@ def test_a_kept_answer_outlives_the_rotation_of_the_secret_key(scene: Scene, set
 
 
 def test_an_answer_under_a_lost_secret_key_is_said_to_be_lost_and_nothing_is_done_again(
-    scene: Scene, settings: SettingsWrapper
+    scene: Scene, settings: Settings
 ) -> None:
     key, operation, body = _new_key(), _operation("create_session"), scene.body("create_session")
     _post(scene, operation, body, key)

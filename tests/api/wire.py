@@ -31,7 +31,9 @@ def send(
 ) -> Answer:
     """Call the WSGI application; `target` is the raw path and query below /api/v1, or a whole one from `/`."""
     path, _, query = target.partition("?")
-    given = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}) | (headers or {})
+    given = (
+        {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}) | dict(headers or {})
+    )
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",

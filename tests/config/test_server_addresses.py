@@ -1,0 +1,213 @@
+"""Where PostgreSQL and Valkey are: as one URL, also one written for another driver, or in parts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.environment import BadSetting, Environment
+
+PARTS = {"HOST": "db", "PORT": 5432, "NAME": "app", "USER": "me", "PASSWORD": "", "OPTIONS": {}}
+
+
+def _database(url: str) -> dict[str, Any]:
+    return Environment({"DATABASE_URL": url}).database()
+
+
+def _redis(**source: str) -> str:
+    return Environment(source).redis_url()
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg", "postgresql+psycopg2", "POSTGRES"]
+)
+def test_a_url_written_for_any_driver_names_the_same_database(scheme: str) -> None:
+    assert _database(f"{scheme}://me@db/app") == PARTS
+
+
+def test_every_part_of_a_url_is_read() -> None:
+    assert _database("postgresql://me:pw@db.example:6543/app/") == PARTS | {
+        "HOST": "db.example",
+        "PORT": 6543,
+        "PASSWORD": "pw",
+    }
+
+
+def test_parts_of_a_url_may_be_percent_encoded() -> None:
+    found = _database("postgresql://m%40e:p%2Fw%3A%40%23%3F%25%20%C3%A9+@db/my%20app")
+
+    assert (found["USER"], found["PASSWORD"], found["NAME"]) == ("m@e", "p/w:@#?% \u00e9+", "my app")
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("[::1]", "::1"),
+        ("[FE80::1%25eth0]:5432", "FE80::1%eth0"),
+        ("%2Fvar%2FRun%2Fpg", "/var/Run/pg"),
+        ("%2fvar%2fRun:5432", "/var/Run"),
+        ("", ""),
+        ("DB.Example:5432", "DB.Example"),
+    ],
+)
+def test_a_host_is_kept_as_it_was_written(written: str, host: str) -> None:
+    assert _database(f"postgresql://me@{written}/app")["HOST"] == host
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("ssl=require", {"sslmode": "require"}),
+        ("ssl=true", {"sslmode": "require"}),
+        ("ssl=False", {"sslmode": "disable"}),
+        ("sslmode=verify-full&sslrootcert=%2Fca.pem", {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}),
+        ("timeout=5", {"connect_timeout": "5"}),
+        ("application_name=a%20b", {"application_name": "a b"}),
+    ],
+)
+def test_parameters_of_other_drivers_become_those_of_libpq(query: str, options: dict[str, str]) -> None:
+    assert _database(f"postgresql+asyncpg://me@db/app?{query}") == PARTS | {"OPTIONS": options}
+
+
+@pytest.mark.parametrize("name", ["prepared_statement_cache_size", "sslmod", "host", "SSL"])
+def test_an_unknown_parameter_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(BadSetting, match=rf"^DATABASE_URL has the unknown parameter '{name}'\.$"):
+        _database(f"postgresql://me@db/app?{name}=x")
+
+
+@pytest.mark.parametrize("query", ["ssl=maybe", "sslmode=", "sslmode=REQUIRE"])
+def test_an_unknown_sslmode_is_refused(query: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL asks for the unknown sslmode '.*'\.$"):
+        _database(f"postgresql://me@db/app?{query}")
+
+
+@pytest.mark.parametrize("url", ["mysql://me@db/app", "sqlite:///app.db", "db/app", "//db/app", "postgresqls://db/app"])
+def test_another_kind_of_database_is_refused(url: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL must begin with postgresql://"):
+        _database(url)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me@db", "postgresql://me@db/", "postgresql://me@db?ssl=true"])
+def test_a_url_that_names_no_database_is_refused(url: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL names no database"):
+        _database(url)
+
+
+@pytest.mark.parametrize("password", ["hunter/2", "hunter#2", "hunter?2", "[hunter", "12/hunter", "/hunter"])
+def test_a_password_that_is_not_encoded_is_refused_without_repeating_it(password: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL is not a URL; are special characters") as refusal:
+        _database(f"postgresql://me:{password}@db/app")
+
+    assert "hunter" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("port", ["x", "70000", "-1"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL is not a URL"):
+        _database(f"postgresql://me@db:{port}/app")
+
+
+def test_the_url_of_the_database_may_stand_in_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "url"
+    place.write_text("postgresql://me@db/app\n", encoding="utf-8")
+
+    assert Environment({"DATABASE_URL_FILE": str(place)}).database() == PARTS
+
+
+def test_a_database_may_be_given_in_parts() -> None:
+    source = {"DB_HOST": "db", "DB_PORT": "6543", "DB_NAME": "app", "DB_USER": "me", "DB_PASS": "p/w%20"}
+
+    assert Environment(source).database() == PARTS | {"PORT": 6543, "PASSWORD": "p/w%20"}
+
+
+@pytest.mark.parametrize("name", ["DB_HOST", "DB_NAME", "DB_USER"])
+def test_one_part_of_a_database_is_enough(name: str) -> None:
+    expected = {"DB_HOST": "localhost", "DB_NAME": "holdfast", "DB_USER": "holdfast"} | {name: "given"}
+
+    found = Environment({name: "given"}).database()
+
+    assert (found["HOST"], found["NAME"], found["USER"]) == tuple(expected.values())
+
+
+def test_the_password_of_a_database_may_stand_in_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "password"
+    place.write_text("from a file\n", encoding="utf-8")
+
+    assert Environment({"DB_HOST": "db", "DB_PASS_FILE": str(place)}).database()["PASSWORD"] == "from a file"
+
+
+@pytest.mark.parametrize("name", ["DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS"])
+def test_a_url_and_a_part_of_a_database_together_are_refused(name: str) -> None:
+    with pytest.raises(BadSetting, match=rf"^DATABASE_URL and {name} are both set; keep one form\.$"):
+        Environment({"DATABASE_URL": "postgresql://me@db/app", name: "5432"}).database()
+
+
+@pytest.mark.parametrize("source", [{}, {"DB_PASS": "pw"}, {"DB_PORT": "5432"}, {"DATABASE_URL": ""}])
+def test_no_database_at_all_is_refused(source: dict[str, str]) -> None:
+    with pytest.raises(BadSetting, match=r"^Neither DATABASE_URL nor DB_HOST, DB_NAME and DB_USER are set\.$"):
+        Environment(source).database()
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_a_port_of_a_database_out_of_bounds_is_refused(port: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DB_PORT is .*; it must be between 1 and 65535\.$"):
+        Environment({"DB_HOST": "db", "DB_PORT": port}).database()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("redis://:p%40w@cache:6380/2", "redis://:p%40w@cache:6380/2"),
+        ("rediss://cache/0?ssl_cert_reqs=none", "rediss://cache/0?ssl_cert_reqs=none"),
+        ("valkey://cache:6379/0", "redis://cache:6379/0"),
+        ("valkeys://valkey:valkey@valkey/0", "rediss://valkey:valkey@valkey/0"),
+        ("unix:///run/valkey.sock", "unix:///run/valkey.sock"),
+    ],
+)
+def test_a_url_of_redis_or_valkey_is_given_as_one_of_redis(written: str, read: str) -> None:
+    assert _redis(REDIS_URL=written) == read
+
+
+@pytest.mark.parametrize("url", ["http://cache", "memcached://cache", "cache:6379", "localhost"])
+def test_a_url_of_another_cache_is_refused(url: str) -> None:
+    with pytest.raises(BadSetting, match=r"^REDIS_URL must begin with redis:// or rediss://\.$"):
+        _redis(REDIS_URL=url)
+
+
+def test_a_redis_password_that_is_not_encoded_is_refused_without_repeating_it() -> None:
+    with pytest.raises(BadSetting, match=r"^REDIS_URL is not a URL") as refusal:
+        _redis(REDIS_URL="redis://:hunter/2@cache")
+
+    assert "hunter" not in str(refusal.value)
+
+
+def test_redis_may_be_given_in_parts() -> None:
+    assert _redis(REDIS_HOST="cache", REDIS_PORT="6380", REDIS_PASSWORD="p/w@:") == "redis://:p%2Fw%40%3A@cache:6380/0"
+
+
+def test_the_host_of_redis_is_enough() -> None:
+    assert _redis(REDIS_HOST="cache") == "redis://cache:6379/0"
+
+
+def test_the_password_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "password"
+    place.write_text("from-a-file\n", encoding="utf-8")
+
+    assert _redis(REDIS_HOST="cache", REDIS_PASSWORD_FILE=str(place)) == "redis://:from-a-file@cache:6379/0"
+
+
+def test_a_url_and_a_host_of_redis_together_are_refused() -> None:
+    with pytest.raises(BadSetting, match=r"^REDIS_URL and REDIS_HOST are both set; keep one form\.$"):
+        _redis(REDIS_URL="redis://cache", REDIS_HOST="cache")
+
+
+@pytest.mark.parametrize("source", [{}, {"REDIS_PORT": "6379"}, {"REDIS_PASSWORD": "pw"}])
+def test_no_redis_at_all_is_refused(source: dict[str, str]) -> None:
+    with pytest.raises(BadSetting, match=r"^Neither REDIS_URL nor REDIS_HOST is set\.$"):
+        _redis(**source)
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_a_port_of_redis_out_of_bounds_is_refused(port: str) -> None:
+    with pytest.raises(BadSetting, match=r"^REDIS_PORT is .*; it must be between 1 and 65535\.$"):
+        _redis(REDIS_HOST="cache", REDIS_PORT=port)
