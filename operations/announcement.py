@@ -13,7 +13,7 @@ _WHERE = """\
 Holdfast answers at {url}
   API docs   {url}/api/v1/docs
   Admin      {url}/admin/
-  API keys   printed at the first start; `python manage.py createapikey` makes another
+  API keys   printed at the first start; `.venv/bin/python manage.py createapikey default` makes another
 Ctrl-C stops it."""
 
 

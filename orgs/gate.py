@@ -132,7 +132,8 @@ def _run_once(
 ) -> HttpResponse:
     if operation.auth_callbacks:
         principal = request.principal
-        identity = f"{principal.organization_id}:{principal.actor}"
+        # The key, not only who bears it: another key of the same agent may hold fewer scopes than the answer shows.
+        identity = f"{principal.organization_id}:{principal.key_id}"
         call = idempotency.Repeatable(identity, key, idempotency.fingerprint(request, body))
         owned = (principal.organization_id, principal.actor_id)
         with tenancy.organization(principal.organization_id):

@@ -143,7 +143,7 @@ def create_api_key(
 ) -> MintedKey:
     """Create a key of the caller's organization, at most as powerful as the caller's own.
 
-    With an agent the key acts as that agent, else as itself. Raises ScopeMissing, InvalidExpiry, UnknownReference.
+    With an agent the key acts as that agent, else as itself; it never outlives the caller's. Raises ScopeMissing, InvalidExpiry, UnknownReference.
     """
     wanted = sorted(set(scopes))
     excess = including(wanted) - principal.scopes
@@ -152,6 +152,9 @@ def create_api_key(
     if expires_at is not None and not now < expires_at <= now + MAX_KEY_LIFETIME:
         raise InvalidExpiry("expires_at must lie in the future, at most ten years from now.")
     with tenancy.organization(principal.organization_id):
+        own_expiry = APIKey.objects.values_list("expires_at", flat=True).get(id=principal.key_id)
+        if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
+            raise InvalidExpiry("A key cannot make one that outlives it.")
         if agent_id is not None and not Agent.objects.filter(id=agent_id).exists():
             raise UnknownReference("The organization has no such agent.")
         organization = Organization.objects.get(id=principal.organization_id)
@@ -162,7 +165,7 @@ def create_api_key(
             actor=principal.actor,
             owner_id=principal.actor_id,
             agent_id=agent_id,
-            expires_at=expires_at,
+            expires_at=expires_at or own_expiry,
         )
 
 
