@@ -143,7 +143,8 @@ def create_api_key(
 ) -> MintedKey:
     """Create a key of the caller's organization, at most as powerful as the caller's own.
 
-    With an agent the key acts as that agent, else as itself; it never outlives the caller's. Raises ScopeMissing, InvalidExpiry, UnknownReference.
+    With an agent the key acts as that agent, else as itself; it never outlives the caller's.
+    Raises ScopeMissing, InvalidExpiry, UnknownReference.
     """
     wanted = sorted(set(scopes))
     excess = including(wanted) - principal.scopes
