@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.utils import timezone
 from pytest_django import Settings
 
+from api.idempotency import Repeatable, run_once
 from api.models import IdempotentAnswer
 from orgs import tenancy
-from orgs.models import Organization
+from orgs.models import Agent, Organization
 from tests import factories
 from tests.api.scene import Operation, Scene, operations, operations_of
 from tests.api.wire import send
@@ -145,6 +147,21 @@ def test_an_invalid_call_leaves_its_key_free_for_the_corrected_one(scene: Scene)
 
     assert invalid.status == 422
     assert _post(scene, operation, {"title": "right"}, key).status == 201
+
+
+def test_what_a_refused_call_did_before_its_refusal_is_undone(organization: Organization) -> None:
+    slug = f"agent-{uuid.uuid4().hex[:20]}"
+
+    def work() -> HttpResponse:
+        factories.make_agent(organization, slug)
+        return HttpResponse(status=409)
+
+    with tenancy.organization(organization.id):
+        call = Repeatable(f"{organization.id}:test", _new_key(), "fingerprint")
+        run_once(call, work, owner=lambda: (organization.id, organization.owner_id))
+
+    with tenancy.organization(organization.id):
+        assert not Agent.objects.filter(slug=slug).exists()
 
 
 def test_a_call_without_the_scope_is_refused_even_when_an_answer_is_kept(
