@@ -56,7 +56,7 @@ def test_parse_gives_integers_and_decimals() -> None:
 
 
 @given(json_documents())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_document_survives_writing_and_reading(document: object) -> None:
     written = documents.dumps(document)
 
@@ -75,7 +75,7 @@ def test_a_document_sent_with_escapes_only_is_the_same_document(document: object
 
 
 @given(json_texts())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_text_is_either_refused_or_read_as_json_loads_reads_it(text: str) -> None:
     try:
         read = documents.parse(text.encode())
