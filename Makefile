@@ -72,4 +72,4 @@ lock:
 	$(call resolve,requirements-dev.lock,--extra embedded --extra dev --constraint requirements.lock)
 
 resolve = build/lock/bin/uv pip compile pyproject.toml $(2) --output-file $(1) --universal --python-version 3.11 \
-  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
+  --generate-hashes --no-header --no-annotate --quiet

@@ -39,16 +39,6 @@ def matches_known_copy(request: HttpRequest, generation: int) -> bool:
     return header.strip() == "*" or str(generation) in {tag for _, tag in _tags("If-None-Match", header)}
 
 
-def wants_exclusive_create(request: HttpRequest) -> bool:
-    """Does `If-None-Match: *` ask that a create must not find an existing subject?"""
-    header = request.META.get("HTTP_IF_NONE_MATCH")
-    if header is None:
-        return False
-    if header.strip() != "*":
-        raise InvalidHeader("On a create, If-None-Match can only be *.")
-    return True
-
-
 def _is_generation(tag: str) -> bool:
     return tag.isascii() and tag.isdigit() and len(tag) < 20 and int(tag) <= MAX_GENERATION
 

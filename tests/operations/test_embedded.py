@@ -120,8 +120,11 @@ def test_a_pid_file_with_another_process_in_it_does_not_stop_the_start(tmp_path:
     stranger = subprocess.Popen(["/bin/sleep", "60"], user=owner.st_uid if os.geteuid() == 0 else None)
     Postgres(var).pid_file.write_text("\n".join([str(stranger.pid), *left[1:]]) + "\n")
 
-    with embedded.servers(var.root, valkey=False) as environment, psycopg.connect(environment["DATABASE_URL"]):
-        pass
+    with (
+        embedded.servers(var.root, valkey=False) as environment,
+        psycopg.connect(environment["DATABASE_URL"]) as connection,
+    ):
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
     stranger.kill()
     stranger.wait()
