@@ -60,7 +60,7 @@ def merge_state(
     with tenancy.organization(principal.organization_id):
         session = Session.objects.select_for_update().get(id=session_id)
         _expect(session, expected)
-        merged = merge(documents.parse(session.state.encoded_json.encode()), patch)
+        merged = merge(documents.read(session.state.encoded_json), patch)
         return hot_paths.replace_state(principal, session_id, state_text(merged), expected=None)
 
 

@@ -180,3 +180,9 @@ def test_a_refusal_does_not_repeat_the_value_at_fault(scene: Scene) -> None:
 
     assert answer.code == "invalid"
     assert b"hunter2" not in answer.raw
+
+
+def test_a_body_of_more_values_than_can_be_read_at_once_is_refused(scene: Scene) -> None:
+    answer = send("POST", "/sessions", b'{"state":{"a":[' + b"{}," * 1_000_000 + b"{}]}}", key=scene.owner.key)
+
+    assert (answer.status, answer.code) == (413, "too-many-values")

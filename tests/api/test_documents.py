@@ -1,5 +1,6 @@
 """Reading and writing JSON exactly, without HTTP."""
 
+import gc
 import json
 from decimal import Decimal
 
@@ -202,3 +203,48 @@ def test_brackets_inside_strings_are_no_levels() -> None:
 
 def test_a_decimal_never_becomes_an_integer() -> None:
     assert documents.dumps(documents.parse(b"[1e0,-0e0,2.5e1,1e2]")) == "[1.0,-0.0,25.0,1E+2]"
+
+
+MANY = documents.MAX_COSTLY
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "0.5"])
+def test_a_million_costly_values_are_read(value: str) -> None:
+    # The outer array is one of them.
+    text = f"[{','.join([value] * (MANY - 1))}]"
+
+    assert len(documents.parse(text.encode())) == MANY - 1
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "0.5", '{"a":1}', "[1]", "1e5"])
+def test_more_costly_values_are_refused(value: str) -> None:
+    text = f"[{','.join([value] * (MANY + 1))}]"
+
+    with pytest.raises(documents.TooManyValues, match="more than 1,000,000 objects, arrays or decimal numbers"):
+        documents.parse(text.encode())
+
+
+def test_values_that_cost_nothing_are_not_counted() -> None:
+    text = '["{,[0.5",1]'.replace("1", ",".join(["1"] * 2 * MANY))
+
+    assert len(documents.parse(text.encode())) == 2 * MANY + 1
+
+
+def test_the_collector_runs_again_after_a_large_document() -> None:
+    documents.parse(b"[" + b"1," * MANY + b"1]")
+
+    assert gc.isenabled()
+
+
+def test_a_stored_document_is_read_as_it_was_written() -> None:
+    document = documents.parse(b'{"a":[1.10,1e23,-0.0,12345678901234567890],"b":{"":null}}')
+
+    assert documents.dumps(documents.read(documents.dumps(document))) == documents.dumps(document)
+
+
+@given(json_documents())
+@settings(max_examples=100, deadline=None)
+def test_both_encoders_write_the_same(document: object) -> None:
+    exact = documents._encoder.encode(document)
+
+    assert documents.dumps(document) == exact
