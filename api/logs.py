@@ -28,7 +28,9 @@ class JSONFormatter(logging.Formatter):
             "actor": origin.actor,
             "message": record.getMessage(),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in OWN}
+        line |= getattr(record, "fields", None) or {
+            name: value for name, value in vars(record).items() if name not in OWN
+        }
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

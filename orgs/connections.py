@@ -3,19 +3,38 @@
 import select
 
 from django.core.cache import close_caches
+from django.core.handlers.base import reset_urlconf
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections, reset_queries
 
 
 def keep_connections() -> None:
-    """Take Django's own care of connections off each request: four receivers that find nothing to do.
+    """Take Django's own care of connections off each request: receivers that find nothing to do.
 
-    `drop_dead_connection` does what is needed at the start of a request; Valkey's connections are pooled.
+    `drop_dead_connection` does what is needed at the start of a request; Valkey's connections are pooled. And there is
+    one URL configuration, which nothing changes for the length of a request.
     """
     request_started.disconnect(reset_queries)
     request_started.disconnect(close_old_connections)
     request_finished.disconnect(close_old_connections)
     request_finished.disconnect(close_caches)
+    request_finished.disconnect(reset_urlconf)
+
+
+def bound_statements(seconds: int) -> None:
+    """Have the connections of this process, made from now on, give up a statement after so many seconds.
+
+    A lock is waited for half as long, and a transaction may idle twice as long. For processes that serve: migrations
+    and backups take their time. Told when a connection is made, so nothing of it stays behind in a pooler's.
+    """
+    limits = {
+        "statement_timeout": seconds,
+        "lock_timeout": seconds / 2,
+        "idle_in_transaction_session_timeout": seconds * 2,
+    }
+    options = connections.settings["default"]["OPTIONS"]
+    told = " ".join(f"-c {name}={int(limit * 1000)}" for name, limit in limits.items())
+    options["options"] = f"{told} {options.get('options', '')}".strip()
 
 
 def drop_dead_connection() -> None:
