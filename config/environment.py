@@ -132,7 +132,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 KNOWN_QUERY = {
     "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options",
     "target_session_attrs", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
-    "channel_binding", "gssencmode",
+    "tcp_user_timeout", "channel_binding", "gssencmode",
 }  # fmt: skip
 
 

@@ -24,6 +24,10 @@ logger = logging.getLogger("holdfast.errors")
 NOT_FOUND = Problem(404, "not-found", "There is no such thing here.")
 INVALID = Problem(422, "invalid", "The request does not have the form that this operation takes.")
 UNAVAILABLE = Problem(503, "database-unavailable", "The database cannot be reached just now; try again.")
+BUSY = Problem(503, "database-busy", "Another write stood in the way for too long; nothing was changed, try again.")
+TIMEOUT = Problem(503, "database-timeout", "The database took too long; nothing was changed.")
+EXHAUSTED = Problem(503, "database-exhausted", "The database has run out of room; nothing was changed.")
+TOO_MUCH = Problem(413, "limit-exceeded", "The answer or the change is larger than the database can hold.")
 INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed.")
 BAD_REQUEST = Problem(400, "bad-request", "The request cannot be understood.")
 UNAUTHENTICATED = Problem(401, "unauthenticated", "An API key is needed.")
@@ -33,6 +37,7 @@ TABLE: dict[type[Exception], Problem] = {
     Http404: NOT_FOUND,
     hot_paths.ArtifactMissing: Problem(404, "artifact-not-found", "The task has no such artifact."),
     documents.InvalidJSON: Problem(400, "invalid-json", "The body is not strict JSON."),
+    documents.TooManyValues: Problem(413, "too-many-values", "The document has too many values."),
     requests.InvalidHeader: Problem(400, "invalid-header", "A header does not have its form."),
     requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
     requests.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is not sent as JSON."),
@@ -70,8 +75,16 @@ TABLE: dict[type[Exception], Problem] = {
     OperationalError: UNAVAILABLE,
     InterfaceError: UNAVAILABLE,
 }
+# What an OperationalError means, by its SQLSTATE or the class of it (PostgreSQL, appendix A); else UNAVAILABLE.
+STATES = {
+    "40": BUSY,  # serialization failure, deadlock
+    "55P03": BUSY,  # lock_timeout
+    "57014": TIMEOUT,  # statement_timeout
+    "53": EXHAUSTED,  # disk full, out of memory, too many connections
+    "54": TOO_MUCH,
+}
 # Given without an exception of ours behind them.
-BARE = (INVALID, INTERNAL, METHOD_NOT_ALLOWED, BAD_REQUEST)
+BARE = (*dict.fromkeys(STATES.values()), INVALID, INTERNAL, METHOD_NOT_ALLOWED, BAD_REQUEST)
 # What PostgreSQL raises while it runs; the driver's words stay in the log.
 SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 
@@ -85,13 +98,17 @@ def install(api: NinjaAPI) -> None:
 
 
 def find_problem(error: Exception) -> Problem | None:
-    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+    problem = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+    if problem is not UNAVAILABLE:
+        return problem
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return STATES.get(state) or STATES.get(state[:2], UNAVAILABLE)
 
 
 def _answer(request: HttpRequest, error: Exception) -> HttpResponse:
     problem = find_problem(error) or INTERNAL
-    if problem is UNAVAILABLE:
-        logger.error("database unavailable", exc_info=error)
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error(problem.code, exc_info=error)
     return problem_response(problem, "" if isinstance(error, SILENT) else str(error))
 
 

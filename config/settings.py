@@ -96,6 +96,17 @@ TEMPLATES = [
 
 # Set to false behind a transaction pooler that does not track prepared statements.
 PREPARE_STATEMENTS = env.boolean("DB_PREPARE_STATEMENTS", True)
+# Seconds until a serving process gives up a statement, and half of them a lock. 0 leaves it to the server: behind a
+# pooler that refuses it (PgBouncer), ALTER ROLE … SET statement_timeout, lock_timeout instead.
+DB_STATEMENT_TIMEOUT = env.integer("DB_STATEMENT_TIMEOUT", 30, least=0, most=3600)
+# A server that is gone without a word is noticed within half a minute; DATABASE_URL may say otherwise.
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 _database = env.database()
 _options = _database.pop("OPTIONS")
 assert isinstance(_options, dict)
@@ -107,6 +118,7 @@ DATABASES = {
         "CONN_MAX_AGE": None,
         "DISABLE_SERVER_SIDE_CURSORS": not PREPARE_STATEMENTS,
         "OPTIONS": {
+            **PATIENCE,
             **_options,
             "server_side_binding": True,
             "prepare_threshold": 2 if PREPARE_STATEMENTS else None,

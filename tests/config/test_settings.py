@@ -102,6 +102,7 @@ def test_no_valkey_stops_the_start() -> None:
         ("TRUSTED_PROXIES", "-1"),
         ("BEHIND_TLS", "2"),
         ("DB_PREPARE_STATEMENTS", "perhaps"),
+        ("DB_STATEMENT_TIMEOUT", "-1"),
     ],
 )
 def test_a_bad_value_stops_the_start(name: str, value: str) -> None:
