@@ -2,13 +2,17 @@
 
 import re
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
+from api.headers import Header
 from api.requests import InvalidHeader
 
 # One element of a list of tags, up to its comma; an element may be empty (RFC 9110 §5.6.1), and a tag may hold commas.
 ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
 MAX_GENERATION = 2**63 - 1
+IF_MATCH = Header(
+    "If-Match", "Write only when the subject's ETag is one of these.", {"type": "string", "example": '"3"'}
+)
 
 
 class PreconditionFailed(Exception):
@@ -23,20 +27,28 @@ def expected_generations(request: HttpRequest) -> list[int] | None:
     """Return the generations that If-Match accepts, or None when any will do.
 
     `*` asks only that the subject exists, which every write does. A weak tag never matches (RFC 9110 §13.1.1),
-    and neither does a tag that we never gave: the list may come back empty and then nothing matches.
+    and neither does a tag that we never gave: the list may come back empty and then nothing matches. Nor does
+    anything match a write that `If-None-Match: *` allows only where nothing is yet: it changes what is there.
+    A POST under a subject adds to it, and what it adds is new.
     """
+    if request.method != "POST" and request.META.get("HTTP_IF_NONE_MATCH", "").strip() == "*":
+        return []
     header = request.META.get("HTTP_IF_MATCH")
     if header is None or header.strip() == "*":
         return None
     return [int(tag) for weak, tag in _tags("If-Match", header) if not weak and _is_generation(tag)]
 
 
-def matches_known_copy(request: HttpRequest, generation: int) -> bool:
-    """Is the caller's copy, named by If-None-Match, the current one? Then a GET answers 304."""
-    header = request.META.get("HTTP_IF_NONE_MATCH")
-    if header is None:
-        return False
-    return header.strip() == "*" or str(generation) in {tag for _, tag in _tags("If-None-Match", header)}
+def spare_known_copy(response: HttpResponse, if_none_match: str) -> HttpResponse:
+    """Return 304 in place of an answer whose ETag the header names (RFC 9110 §13.1.2), else the answer itself."""
+    tag = response.headers.get("ETag")
+    if tag is None or response.status_code != 200:
+        return response
+    if if_none_match.strip() != "*" and tag not in {f'"{name}"' for _, name in _tags("If-None-Match", if_none_match)}:
+        return response
+    spared = HttpResponseNotModified()
+    spared.headers["ETag"] = tag
+    return spared
 
 
 def _is_generation(tag: str) -> bool:

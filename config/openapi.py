@@ -6,30 +6,21 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from api.etags import IF_MATCH
+from api.headers import Header
 from api.idempotency import KEY
 from orgs.schemas import ProblemOut
-from tasks.leases import HEADER
 
-ETAG_NAME = {"type": "string", "example": '"3"'}
-
-
-def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"in": "header", "name": name, "required": False, "description": description, "schema": schema}
-
-
-IF_MATCH = _header("If-Match", "Write only when the subject's ETag is one of these.", ETAG_NAME)
-IF_NONE_MATCH = _header("If-None-Match", "Answer 304 when the subject still has this ETag.", ETAG_NAME)
-IDEMPOTENCY_KEY = _header(
+IDEMPOTENCY_KEY = Header(
     "Idempotency-Key",
     "Makes the call safe to repeat: within 24 hours the same key and body give the same answer.",
     {"type": "string", "pattern": f"^{KEY.pattern}$"},
 )
-LEASE_TOKEN = _header(HEADER, "The fencing token of the lease that the write is made under.", {"type": "integer"})
-# Operations whose If-Match and lease header the services read.
-CONDITIONAL = {"replace_state", "merge_state", "delete_session", "change_state", "change_agent", "rename_organization"}
-CONDITIONAL |= {"append_message", "append_artifact"}
-CACHEABLE = {"get_task", "get_session"}
-LEASED = {"append_message", "append_artifact", "change_state", "extend_lease"}
+TAGS = {"type": "string", "example": '"3"'}
+KNOWN_COPY = Header("If-None-Match", "Answer 304 when the subject still has this ETag.", TAGS)
+ONLY_NEW = {"type": "string", "const": "*"}
+CREATE = Header("If-None-Match", "Create only what is not there yet. Every create is so, also without it.", ONLY_NEW)
+CHANGE = Header("If-None-Match", "Write only where nothing is yet, which is refused: this changes what is.", ONLY_NEW)
 
 
 def operations(api: NinjaAPI) -> dict[str, Operation]:
@@ -47,17 +38,36 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
     for path in schema["paths"].values():
         for method, described in path.items():
             name = described["operationId"]
+            read = _headers(method, by_id[name], described, schema)
+            described.setdefault("parameters", []).extend(_parameter(header) for header in read)
             answers = {str(status): answer for status, answer in described["responses"].items()}
             described["responses"] = answers | {"default": {"description": "A problem (RFC 9457)", "content": problem}}
-            described.setdefault("parameters", []).extend(_headers(method, name))
             scope = getattr(by_id[name].view_func, "required_scope", None)
             if scope is not None:
                 described["x-required-scope"] = str(scope)
     return schema
 
 
-def _headers(method: str, name: str) -> list[dict[str, Any]]:
-    found = [IDEMPOTENCY_KEY] if method == "post" else []
-    found += [IF_MATCH] if name in CONDITIONAL else []
-    found += [IF_NONE_MATCH] if name in CACHEABLE else []
-    return found + ([LEASE_TOKEN] if name in LEASED else [])
+def _headers(method: str, operation: Operation, described: dict[str, Any], schema: OpenAPISchema) -> list[Header]:
+    declared: tuple[Header, ...] = getattr(operation.view_func, "headers", ())
+    found = [*declared]
+    if method == "post":
+        found.append(IDEMPOTENCY_KEY)
+        found += [CREATE] if 201 in described["responses"] else []
+    elif method == "get":
+        found += [KNOWN_COPY] if _has_generation(described, schema) else []
+    elif IF_MATCH in declared:
+        found.append(CHANGE)
+    return found
+
+
+def _has_generation(described: dict[str, Any], schema: OpenAPISchema) -> bool:
+    """Does the answer show one subject, whose generation is its ETag?"""
+    reference = described["responses"][200]["content"]["application/json"]["schema"]["$ref"]
+    answer = schema["components"]["schemas"][reference.rpartition("/")[2]]
+    return "generation" in answer["properties"]
+
+
+def _parameter(header: Header) -> dict[str, Any]:
+    about = {"in": "header", "name": header.name, "required": False}
+    return about | {"description": header.description, "schema": header.schema}

@@ -12,6 +12,7 @@ from pydantic import StringConstraints
 
 from api import etags
 from api.cursors import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page, paginate
+from api.headers import reads
 from audit.models import Action, Entry
 from orgs import services, tenancy
 from orgs.models import Agent, APIKey, Membership, Organization
@@ -33,6 +34,7 @@ from orgs.schemas import (
     SignUpIn,
     SignUpOut,
 )
+from orgs.subjects import get_subject, tagged
 
 router = Router()
 Cursor = Annotated[str, StringConstraints(max_length=500)]
@@ -79,14 +81,15 @@ def me(request: Request) -> MeOut:
 @requires(Scope.ORGS_READ)
 def get_organization(request: Request, organization_id: uuid.UUID, response: HttpResponse) -> Organization:
     """Return the caller's organization; any other is not found."""
-    with tenancy.organization(request.principal.organization_id):
-        found = Organization.objects.get(id=organization_id)
-    response["ETag"] = etags.etag(found.generation)
-    return found
+    if organization_id != request.principal.organization_id:
+        raise Organization.DoesNotExist
+    with tenancy.organization(organization_id):
+        return tagged(response, Organization.objects.get(id=organization_id))
 
 
 @router.patch("/orgs/{uuid:organization_id}", response=OrganizationOut, tags=["identity"])
 @requires(Scope.ORGS_ADMIN)
+@reads(etags.IF_MATCH)
 def rename_organization(
     request: Request, organization_id: uuid.UUID, body: OrganizationPatch, response: HttpResponse
 ) -> Organization:
@@ -96,8 +99,7 @@ def rename_organization(
     renamed = services.rename_organization(
         request.principal, name=body.name, expected=etags.expected_generations(request)
     )
-    response["ETag"] = etags.etag(renamed.generation)
-    return renamed
+    return tagged(response, renamed)
 
 
 @router.get("/members", response=PageOut[MemberOut], tags=["identity"])
@@ -114,10 +116,7 @@ def list_members(request: Request, cursor: Cursor | None = None, limit: Limit = 
 @requires(Scope.MEMBERS_READ)
 def get_member(request: Request, membership_id: uuid.UUID, response: HttpResponse) -> Membership:
     """Return one membership."""
-    with tenancy.organization(request.principal.organization_id):
-        found = Membership.objects.with_users().get(id=membership_id)
-    response["ETag"] = etags.etag(found.generation)
-    return found
+    return get_subject(request, response, Membership.objects.with_users().filter(id=membership_id))
 
 
 @router.post("/agents", response={201: AgentOut}, tags=["agents"])
@@ -126,8 +125,7 @@ def create_agent(request: Request, body: AgentIn, response: HttpResponse) -> Sta
     """Register an agent."""
     agent = services.create_agent(request.principal, name=body.name, slug=body.slug, description=body.description)
     response["Location"] = f"/api/v1/agents/{agent.id}"
-    response["ETag"] = etags.etag(agent.generation)
-    return Status(201, agent)
+    return Status(201, tagged(response, agent))
 
 
 @router.get("/agents", response=PageOut[AgentOut], tags=["agents"])
@@ -144,14 +142,12 @@ def list_agents(request: Request, cursor: Cursor | None = None, limit: Limit = D
 @requires(Scope.AGENTS_READ)
 def get_agent(request: Request, agent_id: uuid.UUID, response: HttpResponse) -> Agent:
     """Return one agent."""
-    with tenancy.organization(request.principal.organization_id):
-        found = Agent.objects.get(id=agent_id)
-    response["ETag"] = etags.etag(found.generation)
-    return found
+    return get_subject(request, response, Agent.objects.filter(id=agent_id))
 
 
 @router.patch("/agents/{uuid:agent_id}", response=AgentOut, tags=["agents"])
 @requires(Scope.AGENTS_WRITE)
+@reads(etags.IF_MATCH)
 def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, response: HttpResponse) -> Agent:
     """Change the given fields of an agent."""
     agent = services.change_agent(
@@ -160,8 +156,7 @@ def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, respon
         changes=body.model_dump(exclude_unset=True),
         expected=etags.expected_generations(request),
     )
-    response["ETag"] = etags.etag(agent.generation)
-    return agent
+    return tagged(response, agent)
 
 
 @router.post("/api-keys", response={201: MintedKeyOut}, tags=["api-keys"])
@@ -177,7 +172,7 @@ def create_api_key(request: Request, body: APIKeyIn, response: HttpResponse) -> 
         now=timezone.now(),
     )
     response["Location"] = f"/api/v1/api-keys/{minted.row.id}"
-    response["ETag"] = etags.etag(minted.row.generation)
+    tagged(response, minted.row)
     return Status(201, minted_out(minted))
 
 
@@ -195,17 +190,16 @@ def list_api_keys(request: Request, cursor: Cursor | None = None, limit: Limit =
 @requires(Scope.API_KEYS_READ)
 def get_api_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> APIKey:
     """Return one key without its secret."""
-    with tenancy.organization(request.principal.organization_id):
-        found = APIKey.objects.get(id=row_id)
-    response["ETag"] = etags.etag(found.generation)
-    return found
+    return get_subject(request, response, APIKey.objects.filter(id=row_id))
 
 
 @router.delete("/api-keys/{uuid:row_id}", response={204: None}, tags=["api-keys"])
 @requires(Scope.API_KEYS_WRITE)
+@reads(etags.IF_MATCH)
 def revoke_api_key(request: Request, row_id: uuid.UUID) -> Status[None]:
     """Revoke a key for good; every process refuses it within five seconds."""
-    services.revoke_api_key(request.principal, row_id, now=timezone.now())
+    expected = etags.expected_generations(request)
+    services.revoke_api_key(request.principal, row_id, expected=expected, now=timezone.now())
     return Status(204, None)
 
 

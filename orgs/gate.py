@@ -1,7 +1,7 @@
 """What every API call passes before its operation runs, in this order:
 
 query parameters, authentication, scope, body, and for a POST with an Idempotency-Key the transaction that keeps
-work and answer together.
+work and answer together. After a GET, an answer that the caller has already is spared.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from ninja.operation import Operation
 from ninja.params.models import BodyModel, QueryModel
 from ninja.security import HttpBearer
 
-from api import documents, idempotency, requests
+from api import documents, etags, idempotency, requests
 from audit.models import Action, Outcome
 from audit.origin import current_origin
 from audit.services import record
@@ -42,6 +42,7 @@ def gate(run: Run) -> Run:
     operation = cast(Operation, run.__self__)  # type: ignore[attr-defined]
     known_query = _query_names(operation)
     takes_body = any(issubclass(model, BodyModel) for model in operation.models)
+    is_get = operation.methods == ["GET"]
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
         run = _direct(operation)
@@ -63,7 +64,8 @@ def gate(run: Run) -> Run:
                 # The operation refused, such as to grant more than the caller holds; its transaction is over.
                 principal, reason = request.principal, documents.parse(response.content)["detail"]
                 _record_refusal(principal.organization_id, principal.actor, request, reason)
-            return response
+            known_copy = request.META.get("HTTP_IF_NONE_MATCH") if is_get else None
+            return response if known_copy is None else etags.spare_known_copy(response, known_copy)
         except Exception as error:
             return operation.api.on_exception(request, error)
 

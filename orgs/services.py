@@ -122,7 +122,7 @@ def change_agent(
 ) -> Agent:
     """Set the given fields. Raises Agent.DoesNotExist, PreconditionFailed, SlugTaken."""
     with _constraints(), tenancy.organization(principal.organization_id):
-        agent = Agent.objects.select_for_update().get(id=agent_id)
+        agent = Agent.objects.select_for_update().get(organization_id=principal.organization_id, id=agent_id)
         _expect(agent, expected)
         if changes:
             for field, value in changes.items():
@@ -156,7 +156,8 @@ def create_api_key(
         own_expiry = APIKey.objects.values_list("expires_at", flat=True).get(id=principal.key_id)
         if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
             raise InvalidExpiry("A key cannot make one that outlives it.")
-        if agent_id is not None and not Agent.objects.filter(id=agent_id).exists():
+        agents = Agent.objects.filter(organization_id=principal.organization_id)
+        if agent_id is not None and not agents.filter(id=agent_id).exists():
             raise UnknownReference("The organization has no such agent.")
         organization = Organization.objects.get(id=principal.organization_id)
         return _mint(
@@ -170,10 +171,14 @@ def create_api_key(
         )
 
 
-def revoke_api_key(principal: Principal, row_id: uuid.UUID, *, now: datetime) -> None:
-    """Revoke a key of the caller's organization for good; revoking it again changes nothing."""
+def revoke_api_key(principal: Principal, row_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
+    """Revoke a key of the caller's organization for good; revoking it again changes nothing.
+
+    Raises APIKey.DoesNotExist, PreconditionFailed.
+    """
     with tenancy.organization(principal.organization_id):
-        row = APIKey.objects.select_for_update().get(id=row_id)
+        row = APIKey.objects.select_for_update().get(organization_id=principal.organization_id, id=row_id)
+        _expect(row, expected)
         mark_revoked(row, actor=principal.actor, now=now)
 
 

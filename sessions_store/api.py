@@ -7,6 +7,7 @@ from ninja.responses import Status
 
 from api import etags
 from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
+from api.headers import reads
 from api.requests import MIB
 from api.responses import document_response
 from events.listings import page_of_subject
@@ -34,9 +35,7 @@ def create_session(request: Request, body: SessionIn) -> HttpResponse:
         principal, title=body.title, state=body.state, metadata=body.metadata, agent_id=body.agent_id
     )
     found = hot_paths.get(principal.organization_id, session.id)
-    return document_response(
-        request, found.generation, found.text, status=201, location=f"/api/v1/sessions/{session.id}"
-    )
+    return document_response(found.generation, found.text, status=201, location=f"/api/v1/sessions/{session.id}")
 
 
 @router.get("/sessions", response=PageOut[SessionSummaryOut])
@@ -54,12 +53,13 @@ def list_sessions(request: Request, cursor: Cursor | None = None, limit: Limit =
 def get_session(request: Request, session_id: uuid.UUID) -> HttpResponse:
     """Return a session with its state. `If-None-Match` with the known ETag answers 304."""
     found = hot_paths.get(request.principal.organization_id, session_id)
-    return document_response(request, found.generation, found.text)
+    return document_response(found.generation, found.text)
 
 
 @router.put("/sessions/{uuid:session_id}/state", response=StateChangedOut)
 @requires(Scope.SESSIONS_WRITE)
 @body_limit(services.MAX_STATE_BYTES)
+@reads(etags.IF_MATCH)
 def replace_state(
     request: Request, session_id: uuid.UUID, state: Body[dict[str, Any]], response: HttpResponse
 ) -> StateChangedOut:
@@ -73,6 +73,7 @@ def replace_state(
 @router.patch("/sessions/{uuid:session_id}/state", response=StateChangedOut)
 @requires(Scope.SESSIONS_WRITE)
 @body_limit(services.MAX_STATE_BYTES)
+@reads(etags.IF_MATCH)
 def merge_state(
     request: Request, session_id: uuid.UUID, patch: Body[dict[str, Any]], response: HttpResponse
 ) -> StateChangedOut:
@@ -85,6 +86,7 @@ def merge_state(
 
 @router.delete("/sessions/{uuid:session_id}", response={204: None})
 @requires(Scope.SESSIONS_WRITE)
+@reads(etags.IF_MATCH)
 def delete_session(request: Request, session_id: uuid.UUID) -> Status[None]:
     """Delete a session and its state."""
     services.delete(request.principal, session_id, expected=etags.expected_generations(request))

@@ -7,6 +7,7 @@ from ninja import Path, Query, Router
 from accounts.identifiers import new_id
 from api import documents, etags
 from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
+from api.headers import reads
 from api.responses import document_response
 from events.listings import page_of_subject
 from events.models import Event
@@ -16,8 +17,9 @@ from orgs.api import Cursor, Limit
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut
+from orgs.subjects import get_subject
 from tasks import hot_paths
-from tasks.leases import find_token, get_token
+from tasks.leases import LEASE_TOKEN, find_token, get_token
 from tasks.models import Artifact, ArtifactChunk, Context, Message, State, Task
 from tasks.schemas import (
     AppendedOut,
@@ -44,6 +46,7 @@ HistoryLength = Annotated[int, Query(ge=0, le=1000, description="How many of the
 
 @router.post("/tasks/{uuid:task_id}/messages", response={201: AppendedOut})
 @requires(Scope.TASKS_WRITE)
+@reads(etags.IF_MATCH, LEASE_TOKEN)
 def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> HttpResponse:
     """Append a message. A user's message to a task that waits for it puts the task back to submitted."""
     appended = hot_paths.append_message(
@@ -56,7 +59,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
         lease=find_token(request),
         expected=etags.expected_generations(request),
     )
-    return document_response(request, appended.generation, appended.text, status=201)
+    return document_response(appended.generation, appended.text, status=201)
 
 
 @router.get("/tasks/{uuid:task_id}", response=TaskOut)
@@ -64,7 +67,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
 def get_task(request: Request, task_id: uuid.UUID, history_length: HistoryLength = 100) -> HttpResponse:
     """Return a task with its last messages. `If-None-Match` with the known ETag answers 304."""
     found = hot_paths.get(request.principal.organization_id, task_id, history=history_length)
-    return document_response(request, found.generation, found.text)
+    return document_response(found.generation, found.text)
 
 
 @router.post("/tasks", response={201: TaskOut})
@@ -82,7 +85,7 @@ def submit_task(request: Request, body: TaskIn) -> HttpResponse:
         parts=body.message.parts,
         message_metadata=body.message.metadata,
     )
-    return document_response(request, made.generation, made.text, status=201, location=f"/api/v1/tasks/{task_id}")
+    return document_response(made.generation, made.text, status=201, location=f"/api/v1/tasks/{task_id}")
 
 
 @router.get("/tasks", response=PageOut[TaskSummaryOut])
@@ -125,6 +128,7 @@ def claim_tasks(request: Request, body: ClaimIn) -> HttpResponse:
 
 @router.put("/tasks/{uuid:task_id}/lease", response=LeaseOut)
 @requires(Scope.TASKS_WRITE)
+@reads(LEASE_TOKEN)
 def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOut:
     """Send a heartbeat: the lease runs on from now."""
     token = get_token(request)
@@ -134,6 +138,7 @@ def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOu
 
 @router.put("/tasks/{uuid:task_id}/state", response=TaskOut)
 @requires(Scope.TASKS_WRITE)
+@reads(etags.IF_MATCH, LEASE_TOKEN)
 def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpResponse:
     """Change the state along A2A's transitions; the answer has no history. Terminal means terminal."""
     changed = hot_paths.change_state(
@@ -143,11 +148,12 @@ def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpRes
         expected=etags.expected_generations(request),
         lease=find_token(request),
     )
-    return document_response(request, changed.generation, changed.text)
+    return document_response(changed.generation, changed.text)
 
 
 @router.post("/tasks/{uuid:task_id}/artifacts", response={201: ArtifactOut})
 @requires(Scope.TASKS_WRITE)
+@reads(etags.IF_MATCH, LEASE_TOKEN)
 def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> HttpResponse:
     """Make an artifact with its first chunk, or with `append` add a chunk to it."""
     artifact_id = body.artifact_id or new_id().hex
@@ -165,7 +171,7 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
         expected=etags.expected_generations(request),
     )
     location = f"/api/v1/tasks/{task_id}/artifacts/{artifact_id}"
-    return document_response(request, made.generation, made.text, status=201, location=location)
+    return document_response(made.generation, made.text, status=201, location=location)
 
 
 @router.get("/tasks/{uuid:task_id}/messages", response=PageOut[MessageOut])
@@ -250,7 +256,4 @@ def list_contexts(request: Request, cursor: Cursor | None = None, limit: Limit =
 @requires(Scope.TASKS_READ)
 def get_context(request: Request, context_id: uuid.UUID, response: HttpResponse) -> Context:
     """Return one context."""
-    with tenancy.organization(request.principal.organization_id):
-        found = Context.objects.get(id=context_id)
-    response["ETag"] = etags.etag(found.generation)
-    return found
+    return get_subject(request, response, Context.objects.filter(id=context_id))

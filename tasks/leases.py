@@ -2,10 +2,12 @@
 
 from django.http import HttpRequest
 
+from api.headers import Header
 from api.requests import InvalidHeader
 
 HEADER = "Holdfast-Lease-Token"
 MOST = 2**63 - 1
+LEASE_TOKEN = Header(HEADER, "The fencing token of the lease that the write is made under.", {"type": "integer"})
 
 
 class LeaseTokenMissing(Exception):

@@ -83,7 +83,7 @@ def test_a_task_that_is_known_is_answered_304(scene: Scene) -> None:
     assert scene.owner.get(path, If_None_Match=known).status == 304
 
 
-@pytest.mark.parametrize("kind", ["session", "task"])
+@pytest.mark.parametrize("kind", ["session", "task", "agent", "context"])
 def test_if_none_match_of_another_form_is_refused(scene: Scene, kind: str) -> None:
     path = f"/{kind}s/{scene.ids[f'{kind}_id']}"
 
@@ -100,6 +100,7 @@ CONDITIONAL = [
     ("PUT", "/tasks/{task_id}/state", {"state": "working"}),
     ("PATCH", "/agents/{agent_id}", {"name": "Renamed"}),
     ("PATCH", "/orgs/{organization_id}", {"name": "Renamed"}),
+    ("DELETE", "/api-keys/{row_id}", None),
 ]
 over_conditional = pytest.mark.parametrize(("method", "path", "body"), CONDITIONAL)
 

@@ -1,0 +1,178 @@
+"""If-Match and If-None-Match on every operation: honoured where the document tells of them, and nowhere else."""
+
+from dataclasses import replace
+
+import pytest
+
+from config.api import api
+from tests.factories import API, Answer, Caller
+from tests.service.calls import CALLS, Call, Operation, Scene, operations
+
+
+def _told() -> dict[str, set[str]]:
+    """Return the headers that the document tells of, by operation."""
+    paths = api.get_openapi_schema(path_prefix=f"{API}/")["paths"]
+    described = [one for methods in paths.values() for one in methods.values()]
+    return {
+        one["operationId"]: {found["name"] for found in one["parameters"] if found["in"] == "header"}
+        for one in described
+    }
+
+
+TOLD = _told()
+WRITES = [name for name, operation in sorted(operations().items()) if operation.method != "GET"]
+READS = [name for name, operation in sorted(operations().items()) if operation.method == "GET"]
+CONDITIONAL = [name for name in WRITES if "If-Match" in TOLD[name]]
+UNCONDITIONAL = [name for name in WRITES if "If-Match" not in TOLD[name]]
+CHANGES = [name for name in CONDITIONAL if operations()[name].method != "POST"]
+CREATES = [name for name in WRITES if name not in CHANGES and "If-None-Match" in TOLD[name]]
+KNOWABLE = [name for name in READS if "If-None-Match" in TOLD[name]]
+UNKNOWABLE = [name for name in READS if "If-None-Match" not in TOLD[name]]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def _prepared(name: str, scene: Scene) -> tuple[Operation, Call]:
+    return operations()[name], CALLS[name](scene)
+
+
+def _send(caller: Caller, operation: Operation, call: Call, **headers: str) -> Answer:
+    return replace(call, headers=call.headers | headers).by(caller, operation)
+
+
+def _current(scene: Scene, operation: Operation, call: Call) -> str:
+    """Return the ETag of the subject that the operation's path names first."""
+    subject = operation.path[: operation.path.index("}") + 1]
+    return scene.owner.get(subject.format_map(call.ids)).headers["ETag"]
+
+
+def test_every_change_of_something_that_has_a_tag_is_conditional() -> None:
+    # A heartbeat moves the end of a lease, which is no new generation of its task.
+    unconditional = {name for name in UNCONDITIONAL if operations()[name].ids}
+
+    assert unconditional == {"extend_lease"}
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_write_on_another_generation_is_refused_and_changes_nothing(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    before = scene.snapshot()
+
+    answer = _send(scene.owner, operation, call, If_Match='"999"')
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert scene.snapshot() == before
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_write_on_the_current_generation_is_made(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(scene.owner, operation, call, If_Match=_current(scene, operation, call))
+
+    assert 200 <= answer.status < 300, answer
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_condition_does_not_tell_an_outsider_what_exists(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(Scene().owner, operation, call, If_Match='"999"')
+
+    assert (answer.status, answer.code) == (404, "not-found")
+
+
+@pytest.mark.parametrize("name", UNCONDITIONAL)
+def test_a_write_that_tells_of_no_condition_takes_none(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(scene.owner, operation, call, If_Match='"999"')
+
+    assert 200 <= answer.status < 300, answer
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_only_where_nothing_is_yet_is_refused(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    before = scene.snapshot()
+
+    answer = _send(scene.owner, operation, call, If_None_Match="*")
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert scene.snapshot() == before
+
+
+@pytest.mark.parametrize("name", CREATES)
+def test_a_create_only_where_nothing_is_yet_is_made(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(scene.owner, operation, call, If_None_Match="*")
+
+    assert answer.status == 201, answer
+
+
+@pytest.mark.parametrize("name", ["create_agent", "sign_up"])
+@pytest.mark.parametrize("headers", [{}, {"If_None_Match": "*"}], ids=["plain", "exclusive"])
+def test_a_create_of_what_is_there_is_refused_with_the_header_and_without(
+    name: str, scene: Scene, headers: dict[str, str]
+) -> None:
+    operation, call = _prepared(name, scene)
+    assert call.by(scene.owner, operation).status == 201
+
+    answer = _send(scene.owner, operation, call, **headers)
+
+    assert (answer.status, answer.code.removesuffix("-taken")) == (409, "email" if name == "sign_up" else "slug")
+
+
+@pytest.mark.parametrize("name", KNOWABLE)
+@pytest.mark.parametrize("form", ["{tag}", "W/{tag}", '"0", {tag}', "*"])
+def test_a_known_copy_is_not_sent_again(name: str, scene: Scene, form: str) -> None:
+    operation, call = _prepared(name, scene)
+    tag = call.by(scene.owner, operation).headers["ETag"]
+
+    answer = _send(scene.owner, operation, call, If_None_Match=form.format(tag=tag))
+
+    assert (answer.status, answer.headers["ETag"], answer.raw) == (304, tag, b"")
+    assert "Content-Type" not in answer.headers
+
+
+@pytest.mark.parametrize("name", KNOWABLE)
+def test_a_head_of_a_known_copy_is_answered_304(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    tag = call.by(scene.owner, operation).headers["ETag"]
+
+    answer = _send(scene.owner, replace(operation, method="HEAD"), call, If_None_Match=tag)
+
+    assert (answer.status, answer.headers["ETag"]) == (304, tag)
+
+
+@pytest.mark.parametrize("name", KNOWABLE)
+def test_another_copy_is_answered_by_the_current_one(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    current = call.by(scene.owner, operation)
+
+    answer = _send(scene.owner, operation, call, If_None_Match='"999"')
+
+    assert (answer.status, answer.raw) == (200, current.raw)
+
+
+@pytest.mark.parametrize("name", KNOWABLE)
+def test_a_known_copy_does_not_tell_an_outsider_what_exists(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(Scene().owner, operation, call, If_None_Match="*")
+
+    assert (answer.status, answer.code) == (404, "not-found")
+
+
+@pytest.mark.parametrize("name", UNKNOWABLE)
+def test_a_read_without_a_tag_is_answered_in_full(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(scene.owner, operation, call, If_None_Match="*")
+
+    assert answer.status == 200
+    assert "ETag" not in answer.headers
