@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import django
+from ninja.operation import Operation
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
@@ -55,14 +56,20 @@ def permissions() -> str:
     rows = []
     for path, methods in schema["paths"].items():
         for method, described in methods.items():
-            scope = getattr(by_id[described["operationId"]].view_func, "required_scope", None)
-            rows.append(f"| `{method.upper()} {path}` | {f'`{scope}`' if scope else 'none: public'} |")
+            rows.append(f"| `{method.upper()} {path}` | {_needed(by_id[described['operationId']])} |")
     return GENERATED + (
         "# Permissions\n\nA key holds scopes, `resource:level`. `admin` includes `write`, `write` includes `read`, of "
         "the same\nresource. No key can grant what it does not hold.\n\n| operation | scope |\n|---|---|\n"
         + "\n".join(sorted(rows))
         + "\n"
     )
+
+
+def _needed(operation: Operation) -> str:
+    if not operation.auth_callbacks:
+        return "none: public"
+    scope = operation.view_func.required_scope  # type: ignore[attr-defined]
+    return "none: any valid key" if scope is None else f"`{scope}`"
 
 
 def settings_page() -> str:

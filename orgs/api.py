@@ -16,7 +16,7 @@ from api.headers import reads
 from audit.models import Action, Entry
 from orgs import services, tenancy
 from orgs.models import Agent, APIKey, Membership, Organization
-from orgs.permissions import Scope, requires
+from orgs.permissions import Scope, any_key, requires
 from orgs.principals import Request
 from orgs.schemas import (
     AgentIn,
@@ -62,9 +62,9 @@ def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[
 
 
 @router.get("/me", response=MeOut, tags=["identity"])
-@requires(Scope.ORGS_READ)
+@any_key
 def me(request: Request) -> MeOut:
-    """Say who the presented key is and what it may do."""
+    """Say who the presented key is and what it may do. Needs no scope."""
     principal = request.principal
     with tenancy.organization(principal.organization_id):
         organization = Organization.objects.get(id=principal.organization_id)

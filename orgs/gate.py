@@ -86,8 +86,8 @@ def _admit(request: Request, operation: Operation) -> None:
     request.principal = principal
     origin = current_origin()
     origin.organization, origin.actor = principal.organization, principal.actor
-    scope: Scope = operation.view_func.required_scope  # type: ignore[attr-defined]
-    if scope not in principal.scopes:
+    scope: Scope | None = operation.view_func.required_scope  # type: ignore[attr-defined]
+    if scope is not None and scope not in principal.scopes:
         _record_refusal(principal.organization_id, principal.actor, request, f"lacks {scope}")
         raise ScopeMissing(f"This operation needs the scope {scope}.")
 

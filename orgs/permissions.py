@@ -61,6 +61,12 @@ def requires(scope: Scope) -> Callable[[F], F]:
     return declare
 
 
+def any_key(operation: F) -> F:
+    """Declare that every valid key may call an operation, whatever its scopes."""
+    operation.required_scope = None  # type: ignore[attr-defined]
+    return operation
+
+
 def body_limit(size: int) -> Callable[[F], F]:
     """Declare the largest body, in bytes, that an operation takes (1 MiB where nothing is declared)."""
 

@@ -15,7 +15,10 @@ from tests.factories import Answer, Caller
 from tests.service.calls import CALLS, Call, Operation, Scene, operations
 
 PUBLIC = {"sign_up"}
+# A key may always ask who it is.
+ANY_KEY = {"me"}
 GUARDED = [name for name in sorted(operations()) if name not in PUBLIC]
+SCOPED = [name for name in GUARDED if name not in ANY_KEY]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What names nothing of the owner's in its path: each has a test of its own below.
@@ -72,8 +75,8 @@ def test_every_operation_is_in_the_document() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(operations()))
-def test_every_operation_but_the_public_ones_declares_a_known_scope(name: str) -> None:
-    if name in PUBLIC:
+def test_every_operation_but_those_that_need_none_declares_a_known_scope(name: str) -> None:
+    if name in PUBLIC | ANY_KEY:
         assert operations()[name].scope is None
     else:
         assert operations()[name].scope in set(Scope)
@@ -175,7 +178,7 @@ def test_me_is_the_callers_own_organization(scene: Scene, stranger: Scene) -> No
     ]
 
 
-@pytest.mark.parametrize("name", GUARDED)
+@pytest.mark.parametrize("name", SCOPED)
 def test_a_key_lacking_only_the_scope_is_refused(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
     lacking = Caller(factories.make_key(scene.organization, scopes=_others(str(operation.scope))).text)
@@ -188,7 +191,7 @@ def test_a_key_lacking_only_the_scope_is_refused(name: str, scene: Scene) -> Non
     assert _succeeds(call.by(scene.owner, operation))
 
 
-@pytest.mark.parametrize("name", GUARDED)
+@pytest.mark.parametrize("name", SCOPED)
 def test_a_key_with_only_the_scope_is_enough(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
     bare = Caller(factories.make_key(scene.organization, scopes=(str(operation.scope),)).text)
@@ -196,6 +199,18 @@ def test_a_key_with_only_the_scope_is_enough(name: str, scene: Scene) -> None:
     answer = call.by(bare, operation)
 
     assert _succeeds(answer), answer
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("name", sorted(ANY_KEY))
+def test_what_needs_no_scope_answers_a_key_of_any_scope(name: str, scope: Scope, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    caller = Caller(factories.make_key(scene.organization, scopes=(scope,)).text)
+
+    answer = call.by(caller, operation)
+
+    assert answer.status == 200
+    assert scope in answer.json["scopes"]
 
 
 @pytest.mark.parametrize("name", GUARDED)
