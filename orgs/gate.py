@@ -5,6 +5,7 @@ work and answer together. After a GET, an answer that the caller has already is 
 """
 
 import hashlib
+import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast, get_type_hints
@@ -23,8 +24,10 @@ from orgs.authentication import KeyRefused, authenticate
 from orgs.connections import drop_dead_connection
 from orgs.permissions import Scope, ScopeMissing
 from orgs.principals import Principal, Request
+from orgs.refusals import Refusals
 
 Run = Callable[..., HttpResponse]
+refusals = Refusals()
 
 
 class APIKeyBearer(HttpBearer):
@@ -63,7 +66,7 @@ def gate(run: Run) -> Run:
             if response.status_code == 403 and operation.auth_callbacks:
                 # The operation refused, such as to grant more than the caller holds; its transaction is over.
                 principal, reason = request.principal, documents.parse(response.content)["detail"]
-                _record_refusal(principal.organization_id, principal.actor, request, reason)
+                _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, reason)
             known_copy = request.META.get("HTTP_IF_NONE_MATCH") if is_get else None
             return response if known_copy is None else etags.spare_known_copy(response, known_copy)
         except Exception as error:
@@ -81,18 +84,27 @@ def _admit(request: Request, operation: Operation) -> None:
     try:
         principal = authenticate(request)
     except KeyRefused as refusal:
-        _record_refusal(refusal.organization_id, f"api-key:{refusal.key_id}", request, str(refusal))
+        actor = f"api-key:{refusal.key_id}"
+        _record_refusal(refusal.organization_id, refusal.key_id, actor, request, str(refusal))
         raise
     request.principal = principal
     origin = current_origin()
     origin.organization, origin.actor = principal.organization, principal.actor
     scope: Scope | None = operation.view_func.required_scope  # type: ignore[attr-defined]
     if scope is not None and scope not in principal.scopes:
-        _record_refusal(principal.organization_id, principal.actor, request, f"lacks {scope}")
+        _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, f"lacks {scope}")
         raise ScopeMissing(f"This operation needs the scope {scope}.")
 
 
-def _record_refusal(organization_id: Any, actor: str, request: Request, reason: str) -> None:
+def _record_refusal(organization_id: uuid.UUID, key_id: uuid.UUID, actor: str, request: Request, reason: str) -> None:
+    """Write one audit entry a minute for each key and reason, with how many went unwritten before it.
+
+    Whoever sees a key's id, which is no secret, could otherwise fill the trail with guesses at the rest.
+    """
+    repeats = refusals.count((key_id, reason))
+    if repeats is None:
+        return
+    detail = {"repeats": repeats} if repeats else {}
     with tenancy.organization(organization_id):
         record(
             Action.ACCESS_REFUSED,
@@ -103,6 +115,7 @@ def _record_refusal(organization_id: Any, actor: str, request: Request, reason: 
             method=request.method,
             path=request.path[:300],
             reason=reason,
+            **detail,
         )
 
 
