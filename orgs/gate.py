@@ -153,6 +153,8 @@ def _run_once(
         owned = (principal.organization_id, principal.actor_id)
         with tenancy.organization(principal.organization_id):
             return idempotency.run_once(call, work, owner=lambda: owned)
+    # Here a sign-up derives the hash of its password (0.3 s) inside the transaction: what it makes and the answer that
+    # is kept must commit together. Until the user is written it holds no lock but that of its own key.
     call = idempotency.Repeatable(_anonymous(request), key, idempotency.fingerprint(request, body))
     with tenancy.system():
         return idempotency.run_once(call, work, owner=lambda: request.made_for)

@@ -73,7 +73,7 @@ def sign_up(*, email: str, display_name: str, password: str, name: str, slug: st
     """Create a user, an organization that they own, and a key with every scope, all or nothing."""
     user = User(email=email, display_name=display_name)
     _check_password(password, user)
-    # Deriving the hash takes a good part of a second: before the transaction, not in it.
+    # Deriving the hash takes a good part of a second: before the transaction, unless the gate has opened one.
     user.set_password(password)
     with _constraints(), tenancy.system():
         user.save(force_insert=True)
@@ -143,7 +143,8 @@ def create_api_key(
 ) -> MintedKey:
     """Create a key of the caller's organization, at most as powerful as the caller's own.
 
-    With an agent the key acts as that agent, else as itself; it never outlives the caller's.
+    With an agent the key acts as that agent, else as itself; it never outlives the caller's key, but does outlive the
+    caller's leaving: it is the organization's. `owner_id` and the audit entry keep who made it.
     Raises ScopeMissing, InvalidExpiry, UnknownReference.
     """
     wanted = sorted(set(scopes))
@@ -168,6 +169,7 @@ def create_api_key(
             owner_id=principal.actor_id,
             agent_id=agent_id,
             expires_at=expires_at or own_expiry,
+            made_with=principal.key_id,
         )
 
 
@@ -217,7 +219,14 @@ def issue_operator_key(*, slug: str, name: str, scopes: Iterable[str], now: date
 
 
 def _mint(
-    organization: Organization, *, name: str, scopes: Iterable[str], actor: str, owner_id: uuid.UUID, **bearer: Any
+    organization: Organization,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    actor: str,
+    owner_id: uuid.UUID,
+    made_with: uuid.UUID | None = None,
+    **bearer: Any,
 ) -> MintedKey:
     made = keys.generate()
     row = APIKey.objects.create(
@@ -229,7 +238,8 @@ def _mint(
         scopes=list(scopes),
         **bearer,
     )
-    _note(Action.API_KEY_CREATED, row, actor, scopes=row.scopes)
+    facts = {"made_with": str(made_with)} if made_with else {}
+    _note(Action.API_KEY_CREATED, row, actor, scopes=row.scopes, **facts)
     return MintedKey(row, made.text)
 
 

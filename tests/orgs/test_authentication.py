@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from accounts.models import User
 from orgs import authentication, functions, keys, tenancy
 from orgs.models import APIKey, Membership, Organization
 from tests import factories
@@ -113,6 +114,36 @@ def test_the_key_of_a_user_who_left_the_organization_is_refused(organization: Or
 
     assert before.status == 200
     assert (after.status, after.code) == (401, "api-key-revoked")
+
+
+@pytest.mark.parametrize("how", ["deactivated", "gone"])
+def test_a_key_that_a_users_key_made_outlives_the_users_leaving(organization: Organization, how: str) -> None:
+    user = factories.make_member(organization)
+    own = factories.make_key(organization, user=user)
+    made = Caller(own.text).post("/api-keys", {"name": "deployment", "scopes": ["tasks:read"]}).json
+
+    with tenancy.system():
+        if how == "gone":
+            Membership.objects.filter(user=user).delete()
+        else:
+            User.objects.filter(id=user.id).update(is_active=False)
+    for key_id in (own.row.key_id, made["key_id"]):
+        authentication.forget(key_id)
+
+    assert Caller(own.text).get("/me").code == "api-key-revoked"
+    assert Caller(made["key"]).get("/tasks").status == 200
+
+
+def test_a_key_keeps_who_made_it_and_with_which_key(organization: Organization) -> None:
+    user = factories.make_member(organization)
+    own = factories.make_key(organization, user=user)
+
+    made = Caller(own.text).post("/api-keys", {"name": "deployment", "scopes": ["tasks:read"]}).json
+
+    entry = audit_of(organization)[-1]
+    assert made["owner_id"] == str(user.id)
+    assert (entry["action"], entry["actor"], entry["subject_id"]) == ("api-key.created", f"user:{user.id}", made["id"])
+    assert entry["detail"] == {"scopes": ["tasks:read"], "made_with": str(own.row.id)}
 
 
 def test_a_membership_elsewhere_does_not_keep_a_key_alive(organization: Organization) -> None:
