@@ -23,7 +23,8 @@ from jwcrypto.common import JWException, base64url_encode
 from api.models import IdempotentAnswer
 from api.requests import InvalidHeader
 
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# Without a comma, by which servers join a header that is sent twice.
+KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 
@@ -58,7 +59,7 @@ def find_key(request: HttpRequest) -> str | None:
     """Return the request's Idempotency-Key, or None when it has none; raises InvalidHeader."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not KEY.fullmatch(key):
-        raise InvalidHeader("Idempotency-Key must be 1 to 255 visible ASCII characters.")
+        raise InvalidHeader("Idempotency-Key must be sent once, as 1 to 255 visible ASCII characters without a comma.")
     return key
 
 

@@ -24,7 +24,7 @@ class BodyTooLarge(Exception):
 
 
 class UnsupportedMediaType(Exception):
-    """Raised when a body is not sent as JSON."""
+    """Raised when a body is not sent as JSON, or is sent compressed."""
 
 
 class InvalidParameter(Exception):
@@ -111,6 +111,9 @@ def parse_body(request: HttpRequest, body: bytes) -> Any:
     """Return the JSON document in `body`; raises UnsupportedMediaType or documents.InvalidJSON."""
     if request.content_type not in JSON_TYPES:
         raise UnsupportedMediaType(f"Send the body as application/json, not {request.content_type or 'untyped'!r}.")
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip()
+    if coding.lower() not in ("", "identity"):
+        raise UnsupportedMediaType(f"Send the body as it is, without the Content-Encoding {coding[:100]!r}.")
     return documents.parse(body)
 
 

@@ -46,6 +46,8 @@ TABLE: dict[type[Exception], Problem] = {
     ),
     requests.UnexpectedBody: Problem(422, "unexpected-body", "This operation takes no body."),
     cursors.InvalidCursor: Problem(422, "invalid-cursor", "The cursor does not belong here."),
+    # Ninja's own, for a body that its parser cannot read; the gate has parsed the body before.
+    HttpError: BAD_REQUEST,
     UnreadablePostError: Problem(400, "body-incomplete", "The connection ended before the body did."),
     etags.PreconditionFailed: Problem(412, "precondition-failed", "The subject has changed since it was read."),
     idempotency.KeyReused: Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another call."),
@@ -84,7 +86,7 @@ STATES = {
     "54": TOO_MUCH,
 }
 # Given without an exception of ours behind them.
-BARE = (*dict.fromkeys(STATES.values()), INVALID, INTERNAL, METHOD_NOT_ALLOWED, BAD_REQUEST)
+BARE = (*dict.fromkeys(STATES.values()), INVALID, INTERNAL, METHOD_NOT_ALLOWED)
 # What PostgreSQL raises while it runs; the driver's words stay in the log.
 SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 
@@ -92,7 +94,7 @@ SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 def install(api: NinjaAPI) -> None:
     """Have the API answer each exception of the table by its problem."""
     answers: dict[type[Exception], Any] = dict.fromkeys(TABLE, _answer)
-    answers |= {ValidationError: _answer_invalid, HttpError: _answer_http_error}
+    answers |= {ValidationError: _answer_invalid}
     for exception, answer in answers.items():
         api.add_exception_handler(exception, answer)
 
@@ -133,11 +135,6 @@ def _field_error(found: dict[str, Any]) -> dict[str, str]:
         "message": str(found["msg"]),
         "type": str(found["type"]),
     }
-
-
-def _answer_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    title = str(error)
-    return problem_response(Problem(error.status_code, "refused", title))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,5 +1,6 @@
 """What no operation takes as a body, over every operation that takes one; and bodies where none belongs."""
 
+import gzip
 import json
 
 import pytest
@@ -130,6 +131,25 @@ def test_another_content_type_is_refused(scene: Scene, operation: Operation) -> 
 
     refused = {given: (answer.status, answer.code) for given, answer in answers.items()}
     assert refused == dict.fromkeys(types, (415, "unsupported-media-type"))
+
+
+@over_writes
+def test_a_compressed_body_is_refused_and_the_answer_says_why(scene: Scene, operation: Operation) -> None:
+    codings = ["gzip", "GZIP", "deflate", "br", "zstd", "gzip, identity", "x" * 5000, "\xff"]
+
+    answers = {given: _send(scene, operation, gzip.compress(b"{}"), Content_Encoding=given) for given in codings}
+
+    refused = {given: (answer.status, answer.code) for given, answer in answers.items()}
+    assert refused == dict.fromkeys(codings, (415, "unsupported-media-type"))
+    assert answers["gzip"].json["detail"] == "Send the body as it is, without the Content-Encoding 'gzip'."
+    assert all(len(answer.json["detail"]) < 500 for answer in answers.values())
+
+
+@pytest.mark.parametrize("coding", ["identity", " Identity ", ""])
+def test_a_body_sent_as_it_is_may_say_so(scene: Scene, coding: str) -> None:
+    answer = send("POST", "/sessions", b"{}", key=scene.owner.key, headers={"Content-Encoding": coding})
+
+    assert answer.status == 201
 
 
 @pytest.mark.parametrize(

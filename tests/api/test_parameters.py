@@ -105,7 +105,9 @@ def test_a_path_that_names_nothing_is_not_found(scene: Scene, operation: Operati
     assert refused == dict.fromkeys(paths, (404, "not-found"))
 
 
-@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\u00e9", "a\tb", "a\u007f", "\u00ff" * 10])
+@pytest.mark.parametrize(
+    "key", ["", " ", "a b", "x" * 256, "\u00e9", "a\tb", "a\u007f", "\u00ff" * 10, "a,b", "a,a", ","]
+)
 def test_a_malformed_idempotency_key_is_refused(scene: Scene, key: str) -> None:
     answer = send("POST", "/tasks", b"{}", key=scene.owner.key, headers={"Idempotency-Key": key})
 

@@ -188,6 +188,30 @@ def test_a_malformed_content_length_is_refused(server: Server, owner: Caller, le
     assert _titles(owner) == []
 
 
+def test_a_body_that_waits_for_100_continue_is_asked_for(server: Server, owner: Caller) -> None:
+    body = document(title="waited")
+    post = request("POST", "/sessions", owner.key, headers={"Content-Length": str(len(body)), "Expect": "100-continue"})
+
+    with server.connect() as connection:
+        connection.sendall(post)
+        asked = read_answer(connection)
+        connection.sendall(body)
+        answer = read_answer(connection)
+
+    assert asked.status == 100
+    assert (answer.status, answer.json["title"]) == (201, "waited")
+
+
+@pytest.mark.parametrize("second", ["same", "other"])
+def test_an_idempotency_key_that_is_sent_twice_is_refused(server: Server, owner: Caller, second: str) -> None:
+    post = request("POST", "/sessions", owner.key, document(title="twice"), {"Idempotency-Key": "same"})
+
+    answer = server.send(post.replace(b"\r\n\r\n", f"\r\nIdempotency-Key: {second}\r\n\r\n".encode(), 1))
+
+    assert (answer.status, answer.code) == (400, "invalid-header")
+    assert _titles(owner) == []
+
+
 def test_a_request_hidden_in_a_chunked_body_is_not_run(server: Server, owner: Caller) -> None:
     body = in_chunks(request("POST", "/sessions", owner.key, document(title="hidden")), 1000)
     # By this length the body would end before the chunk's content, which would be the next request.
