@@ -6,12 +6,18 @@ a tenth of a message append.
 
 import json
 import logging
+import re
 import time
+from typing import Any
+
+import django.db
+import psycopg
 
 from audit.origin import current_origin
 
 # What every record has, and what Django attaches to its own; anything else is a field of the line.
 OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
+QUOTED = re.compile(r'".*"?')
 
 
 class JSONFormatter(logging.Formatter):
@@ -34,3 +40,33 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  (the library's name)
+        """Return the traceback without the values that the database repeats in its errors."""
+        text = super().formatException(ei)
+        for error in _chain(ei[1]):
+            if isinstance(error, (psycopg.Error, django.db.Error)):
+                text = text.replace(str(error), _without_values(error))
+        return text
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """Return the exception and all that led to it, or that it groups."""
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return found
+
+
+def _without_values(error: BaseException) -> str:
+    """Return what the error says first: DETAIL, CONTEXT and the statement's own lines come after and hold values.
+
+    Of values that do not have their type (SQLSTATE class 22) also the first line shows one, in quotes.
+    """
+    first = str(error).partition("\n")[0]
+    sqlstate = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
+    return QUOTED.sub('"…"', first) if sqlstate.startswith("22") else first
