@@ -97,11 +97,13 @@ def _admit(request: Request, operation: Operation) -> None:
 
 
 def _record_refusal(organization_id: uuid.UUID, key_id: uuid.UUID, actor: str, request: Request, reason: str) -> None:
-    """Write one audit entry a minute for each key and reason, with how many went unwritten before it.
+    """Write one audit entry a minute for each key, reason and operation, with how many went unwritten before it.
 
-    Whoever sees a key's id, which is no secret, could otherwise fill the trail with guesses at the rest.
+    Whoever sees a key's id, which is no secret, could otherwise fill the trail with guesses at the rest. What such a
+    stranger asks for does not matter and tells nothing apart.
     """
-    repeats = refusals.count((key_id, reason))
+    admitted = getattr(request, "principal", None) is not None
+    repeats = refusals.count((key_id, reason, *((request.method, request.path) if admitted else ())))
     if repeats is None:
         return
     detail = {"repeats": repeats} if repeats else {}

@@ -83,6 +83,17 @@ def test_each_key_and_each_reason_has_rows_of_its_own(organization: Organization
     assert reasons == ["The API key is not known."] * 2 + ["lacks tasks:read", "lacks sessions:read"]
 
 
+def test_a_key_that_was_admitted_leaves_a_row_for_each_thing_that_it_was_refused(
+    organization: Organization, clock: Clock
+) -> None:
+    caller = Caller(factories.make_key(organization, scopes=("agents:read",)).text)
+
+    for path in ("/tasks", "/contexts", "/tasks"):
+        caller.get(path)
+
+    assert [detail["path"] for detail in _refused(organization)] == ["/api/v1/tasks", "/api/v1/contexts"]
+
+
 def test_refusals_of_the_operation_itself_are_counted_too(organization: Organization, clock: Clock) -> None:
     caller = Caller(factories.make_key(organization, scopes=("api-keys:write",)).text)
 
