@@ -1,17 +1,14 @@
 """The `stream` service: what waits or streams (`/a2a/`, event streams). No route is mounted yet: all is not found."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+import os
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+import django
 
-NOT_FOUND = (
-    b'{"type":"urn:holdfast:problem:not-found","title":"There is no such thing here.","status":404,'
-    b'"code":"not-found","detail":"This path does not exist."}'
-)
-HEADERS = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(NOT_FOUND)).encode())]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup(set_prefix=False)
+
+from config.bridge import Message, Receive, Send  # noqa: E402  (settings come first)
+from config.refusals import not_found  # noqa: E402
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
@@ -21,8 +18,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     elif scope["type"] == "websocket":
         await send({"type": "websocket.close"})
     else:
-        await send({"type": "http.response.start", "status": 404, "headers": HEADERS})
-        await send({"type": "http.response.body", "body": NOT_FOUND})
+        await not_found(scope, send)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ from ninja.errors import HttpError, ValidationError
 from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
+from config import bodies
 from orgs import api as orgs_api
 from orgs import authentication, permissions
 from orgs import services as orgs_services
@@ -40,6 +41,8 @@ TABLE: dict[type[Exception], Problem] = {
     documents.TooManyValues: Problem(413, "too-many-values", "The document has too many values."),
     requests.InvalidHeader: Problem(400, "invalid-header", "A header does not have its form."),
     requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
+    bodies.BodyTooSlow: Problem(408, "body-too-slow", "The body did not come in time."),
+    bodies.TooManyBodies: Problem(503, "too-many-bodies", "Too many large bodies are under way; try again."),
     requests.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is not sent as JSON."),
     requests.InvalidParameter: Problem(
         422, "invalid-parameter", "A query parameter is not one that this operation takes."
@@ -93,10 +96,10 @@ SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 
 def install(api: NinjaAPI) -> None:
     """Have the API answer each exception of the table by its problem."""
-    answers: dict[type[Exception], Any] = dict.fromkeys(TABLE, _answer)
-    answers |= {ValidationError: _answer_invalid}
-    for exception, answer in answers.items():
-        api.add_exception_handler(exception, answer)
+    handlers: dict[type[Exception], Any] = dict.fromkeys(TABLE, answer)
+    handlers |= {ValidationError: _answer_invalid}
+    for exception, handler in handlers.items():
+        api.add_exception_handler(exception, handler)
 
 
 def find_problem(error: Exception) -> Problem | None:
@@ -107,7 +110,8 @@ def find_problem(error: Exception) -> Problem | None:
     return STATES.get(state) or STATES.get(state[:2], UNAVAILABLE)
 
 
-def _answer(request: HttpRequest, error: Exception) -> HttpResponse:
+def answer(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer an exception by its row."""
     problem = find_problem(error) or INTERNAL
     if isinstance(error, OperationalError | InterfaceError):
         logger.error(problem.code, exc_info=error)

@@ -1,16 +1,17 @@
 """One port for everything: the streams' ASGI application, with Django's WSGI application behind it.
 
 `manage.py up` serves this. In production the ingress sends the streams' paths to `config.asgi` and the rest to
-`config.wsgi`, which spares the hop through a2wsgi.
+`config.wsgi`, which spares the hop from the loop to a thread.
 """
 
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
 
-from a2wsgi import WSGIMiddleware
-
-from config.asgi import Message, Receive, Send
-from config.asgi import application as stream
+from config.asgi import application as stream  # first: it sets Django up
+from config.bodies import Bodies
+from config.bridge import Bridge, Message, Receive, Send, environ_from
 from config.environment import Environment
+from config.limits import body_limit
+from config.refusals import refuse
 from config.wsgi import application as web
 from operations.embedded.launch import tether
 
@@ -21,17 +22,23 @@ STREAM_PATHS = ("/a2a/",)
 # Threads that run Django, each with its own database connection.
 THREADS = Environment().integer("WEB_THREADS", 8, least=1, most=64)
 
-_web: Any = WSGIMiddleware(cast(Any, web), workers=THREADS)
+
+def make_front(bodies: Bodies, django: Bridge) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+    """Return an application that hands each call to the streams or to Django, by its path."""
+
+    async def front(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(STREAM_PATHS):
+            await stream(scope, receive, send)
+            return
+        try:
+            async with bodies.collected(scope, receive, lambda: body_limit(scope["path"])) as (body, size):
+                answer = await django.call(environ_from(scope, body, size))
+        except Exception as error:
+            await refuse(scope, send, error)
+        else:
+            await answer.send(send)
+
+    return front
 
 
-async def application(scope: Message, receive: Receive, send: Send) -> None:
-    """Hand the call to the streams or to Django, by its path."""
-    if scope["type"] != "http" or scope["path"].startswith(STREAM_PATHS):
-        await stream(scope, receive, send)
-        return
-
-    # a2wsgi passes `receive` to asyncio, which wants a coroutine function; granian's is none.
-    async def plain_receive() -> Message:
-        return await receive()
-
-    await _web(scope, plain_receive, send)
+application = make_front(Bodies(), Bridge(web, THREADS))
