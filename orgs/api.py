@@ -16,7 +16,7 @@ from api.headers import reads
 from audit.models import Action, Entry
 from orgs import services, tenancy
 from orgs.models import Agent, APIKey, Membership, Organization
-from orgs.permissions import Scope, any_key, requires
+from orgs.permissions import Scope, any_key, precheck, requires
 from orgs.principals import Request
 from orgs.schemas import (
     AgentIn,
@@ -45,11 +45,15 @@ class SignUpClosed(Exception):
     """Raised when this installation does not let strangers make organizations."""
 
 
-@router.post("/signup", auth=None, response={201: SignUpOut}, tags=["identity"])
-def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[SignUpOut]:
-    """Create a user, an organization that they own, and its first API key, which is shown once."""
+def _require_open_sign_up() -> None:
     if settings.SIGNUP != "open":
         raise SignUpClosed("Sign-up is closed here; ask the operator for a key.")
+
+
+@router.post("/signup", auth=None, response={201: SignUpOut}, tags=["identity"])
+@precheck(_require_open_sign_up)
+def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[SignUpOut]:
+    """Create a user, an organization that they own, and its first API key, which is shown once."""
     made = services.sign_up(
         email=body.email,
         display_name=body.display_name,

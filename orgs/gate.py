@@ -1,7 +1,7 @@
 """What every API call passes before its operation runs, in this order:
 
-query parameters, authentication, scope, body, and for a POST with an Idempotency-Key the transaction that keeps
-work and answer together. After a GET, an answer that the caller has already is spared.
+query parameters, authentication, scope, the operation's own precheck, body, and for a POST with an Idempotency-Key the
+transaction that keeps work and answer together. After a GET, an answer that the caller has already is spared.
 """
 
 import hashlib
@@ -47,6 +47,7 @@ def gate(run: Run) -> Run:
     takes_body = any(issubclass(model, BodyModel) for model in operation.models)
     is_get = operation.methods == ["GET"]
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
+    precheck = getattr(operation.view_func, "precheck", None)
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
         run = _direct(operation)
 
@@ -57,6 +58,8 @@ def gate(run: Run) -> Run:
             requests.check_query(request, known_query)
             if operation.auth_callbacks:
                 _admit(request, operation)
+            if precheck is not None:
+                precheck()
             body = _read(request, operation, takes_body=takes_body, limit=limit)
             key = idempotency.find_key(request) if request.method == "POST" else None
             if key is None:

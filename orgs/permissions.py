@@ -75,3 +75,13 @@ def body_limit(size: int) -> Callable[[F], F]:
         return operation
 
     return declare
+
+
+def precheck(check: Callable[[], None]) -> Callable[[F], F]:
+    """Declare what must hold before an operation's body is looked at; `check` raises where it does not."""
+
+    def declare(operation: F) -> F:
+        operation.precheck = check  # type: ignore[attr-defined]
+        return operation
+
+    return declare

@@ -10,9 +10,11 @@ from django.db import connection
 from pytest_django import Settings
 
 from accounts.models import User
+from api.requests import MIB
 from orgs import services, tenancy
 from orgs.models import Membership, Organization, Role
 from orgs.permissions import EVERYTHING, including
+from tests.api.wire import send
 from tests.factories import Answer, Caller
 from tests.orgs.statements import at_once, audit_of, events_of, system_rows, wait_until_someone_waits
 
@@ -147,6 +149,15 @@ def test_closed_sign_up_makes_nothing(settings: Settings) -> None:
 
     assert (answer.status, answer.code) == (403, "sign-up-closed")
     assert is_there(body) == (False, False)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"{}", b"x" * (MIB + 1)], ids=["none", "broken", "empty", "large"])
+def test_closed_sign_up_looks_at_no_body(settings: Settings, body: bytes) -> None:
+    settings.SIGNUP = "closed"
+
+    answer = send("POST", "/signup", body)
+
+    assert (answer.status, answer.code) == (403, "sign-up-closed")
 
 
 def test_an_address_signs_up_once_whatever_its_case() -> None:
