@@ -110,8 +110,9 @@ class _Call:
         return b"".join(parts), False
 
     def close(self) -> None:
-        if hasattr(self.content, "close"):
-            self.content.close()
+        content, self.content = self.content, ()
+        if hasattr(content, "close"):
+            content.close()
 
     def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None

@@ -67,15 +67,18 @@ class Server:
 
 
 @contextmanager
-def serving(name: str, folder: Path) -> Iterator[Server]:
-    """Run granian with one of the two applications for the length of the block; its log stands in the folder."""
-    interface, target = SERVERS[name]
+def serving(name: str, folder: Path, target: str = "") -> Iterator[Server]:
+    """Run granian with one of the two applications for the length of the block; its log stands in the folder.
+
+    `target` puts another application in the place of the one so named.
+    """
+    interface, usual = SERVERS[name]
     server = Server(name, free_port(), f"test-{name}", folder / f"{name}.log")
     environ = service_environ() | {"LOG_LEVEL": "INFO", "WEB_THREADS": str(THREADS)}
     environ["DATABASE_URL"] += f"?application_name={server.application_name}"
     threads = ["--blocking-threads", str(THREADS)] if interface == "wsgi" else []
     command = [sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1"]
-    command += ["--port", str(server.port), "--log-level", "warning", *threads, target]
+    command += ["--port", str(server.port), "--log-level", "warning", *threads, target or usual]
     with server.log.open("wb") as log, subprocess.Popen(command, env=environ, cwd=CHECKOUT, stderr=log) as process:
         try:
             _wait_until_live(server, process)
