@@ -35,7 +35,7 @@ def create_session(request: Request, body: SessionIn) -> HttpResponse:
         principal, title=body.title, state=body.state, metadata=body.metadata, agent_id=body.agent_id
     )
     found = hot_paths.get(principal.organization_id, session.id)
-    return document_response(found.generation, found.text, status=201, location=f"/api/v1/sessions/{session.id}")
+    return document_response(found, status=201, location=f"/api/v1/sessions/{session.id}")
 
 
 @router.get("/sessions", response=PageOut[SessionSummaryOut])
@@ -53,7 +53,7 @@ def list_sessions(request: Request, cursor: Cursor | None = None, limit: Limit =
 def get_session(request: Request, session_id: uuid.UUID) -> HttpResponse:
     """Return a session with its state. `If-None-Match` with the known ETag answers 304."""
     found = hot_paths.get(request.principal.organization_id, session_id)
-    return document_response(found.generation, found.text)
+    return document_response(found)
 
 
 @router.put("/sessions/{uuid:session_id}/state", response=StateChangedOut)

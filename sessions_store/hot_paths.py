@@ -5,19 +5,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from api.etags import PreconditionFailed
+from api.responses import Document
 from audit.origin import current_origin
 from orgs import functions
 from orgs.principals import Principal
 from sessions_store.models import Session
 
 ERRORS: dict[str, type[Exception]] = {"HFS04": Session.DoesNotExist, "HF412": PreconditionFailed}
-
-
-class Document(NamedTuple):
-    """A subject as JSON text ready for the wire."""
-
-    generation: int
-    text: str
 
 
 class Replaced(NamedTuple):

@@ -59,7 +59,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
         lease=find_token(request),
         expected=etags.expected_generations(request),
     )
-    return document_response(appended.generation, appended.text, status=201)
+    return document_response(appended, status=201)
 
 
 @router.get("/tasks/{uuid:task_id}", response=TaskOut)
@@ -67,7 +67,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
 def get_task(request: Request, task_id: uuid.UUID, history_length: HistoryLength = 100) -> HttpResponse:
     """Return a task with its last messages. `If-None-Match` with the known ETag answers 304."""
     found = hot_paths.get(request.principal.organization_id, task_id, history=history_length)
-    return document_response(found.generation, found.text)
+    return document_response(found)
 
 
 @router.post("/tasks", response={201: TaskOut})
@@ -85,7 +85,7 @@ def submit_task(request: Request, body: TaskIn) -> HttpResponse:
         parts=body.message.parts,
         message_metadata=body.message.metadata,
     )
-    return document_response(made.generation, made.text, status=201, location=f"/api/v1/tasks/{task_id}")
+    return document_response(made, status=201, location=f"/api/v1/tasks/{task_id}")
 
 
 @router.get("/tasks", response=PageOut[TaskSummaryOut])
@@ -148,7 +148,7 @@ def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpRes
         expected=etags.expected_generations(request),
         lease=find_token(request),
     )
-    return document_response(changed.generation, changed.text)
+    return document_response(changed)
 
 
 @router.post("/tasks/{uuid:task_id}/artifacts", response={201: ArtifactOut})
@@ -171,7 +171,7 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
         expected=etags.expected_generations(request),
     )
     location = f"/api/v1/tasks/{task_id}/artifacts/{artifact_id}"
-    return document_response(made.generation, made.text, status=201, location=location)
+    return document_response(made, status=201, location=location)
 
 
 @router.get("/tasks/{uuid:task_id}/messages", response=PageOut[MessageOut])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from accounts.identifiers import new_id
 from api import documents
 from api.etags import PreconditionFailed
+from api.responses import Document
 from audit.origin import current_origin
 from orgs import functions
 from orgs.principals import Principal
@@ -54,13 +55,6 @@ ERRORS: dict[str, type[Exception]] = {
     "HF425": ArtifactMissing,
     "HF426": ArtifactComplete,
 }
-
-
-class Document(NamedTuple):
-    """A subject as JSON text ready for the wire."""
-
-    generation: int
-    text: str
 
 
 class Claimed(NamedTuple):
