@@ -98,8 +98,9 @@ def delete_session(request: Request, session_id: uuid.UUID) -> Status[None]:
 def list_session_events(
     request: Request, session_id: uuid.UUID, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Event]:
-    """List what happened to the session, oldest first, one event per generation."""
+    """List what happened to the session, oldest first, one event per generation; also after its deletion."""
     organization_id = request.principal.organization_id
     with tenancy.organization(organization_id):
-        Session.objects.only("id").get(id=session_id)
+        # Every session has events, and they outlive it.
+        Event.objects.of_subject(organization_id, session_id).filter(subject_type="session").earliest("generation")
         return page_of_subject(organization_id, session_id, cursor=cursor, limit=limit)

@@ -3,7 +3,7 @@
 import uuid
 
 from orgs.models import Organization
-from tests.factories import Caller, create_session
+from tests.factories import Caller, create_session, submit_task
 from tests.orgs.statements import audit_of, events_of
 
 
@@ -56,11 +56,30 @@ def test_the_events_of_a_deleted_session_stay_and_end_in_its_deletion(owner: Cal
 
     owner.delete(f"/sessions/{session['id']}")
 
-    assert [(event["generation"], event["type"]) for event in events_of(session["id"])] == [
+    events = owner.get(f"/sessions/{session['id']}/events").json["items"]
+    assert [(event["generation"], event["type"]) for event in events] == [
         (1, "session.created"),
         (2, "session.state.changed"),
         (3, "session.deleted"),
     ]
+
+
+def test_the_events_of_a_deleted_session_are_not_found_by_an_outsider(owner: Caller, outsider: Caller) -> None:
+    session = create_session(owner)
+    owner.delete(f"/sessions/{session['id']}")
+
+    answer = outsider.get(f"/sessions/{session['id']}/events")
+
+    assert (answer.status, answer.code) == (404, "not-found")
+
+
+def test_the_events_of_what_is_no_session_are_not_found(owner: Caller) -> None:
+    """A task has events too; they are not a session's."""
+    task = submit_task(owner)
+
+    answers = [owner.get(f"/sessions/{subject}/events") for subject in (task["id"], uuid.uuid4())]
+
+    assert {(answer.status, answer.code) for answer in answers} == {(404, "not-found")}
 
 
 def test_delete_is_audited(agent: Caller, organization: Organization) -> None:
@@ -78,7 +97,7 @@ def test_a_deleted_session_takes_no_more_state(owner: Caller) -> None:
     owner.delete(f"/sessions/{session['id']}")
     path = f"/sessions/{session['id']}/state"
 
-    answers = [owner.put(path, {}), owner.patch(path, {}), owner.get(f"/sessions/{session['id']}/events")]
+    answers = [owner.put(path, {}), owner.patch(path, {})]
 
     assert {(answer.status, answer.code) for answer in answers} == {(404, "not-found")}
     assert len(events_of(session["id"])) == 2
