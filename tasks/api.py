@@ -111,7 +111,10 @@ def list_tasks(
 @router.post("/tasks/claim", response=ClaimOut)
 @requires(Scope.TASKS_WRITE)
 def claim_tasks(request: Request, body: ClaimIn) -> HttpResponse:
-    """Lease tasks to work on, oldest first; none is leased twice at a time. An empty list means nothing to do."""
+    """Lease tasks to work on; none is leased twice at a time. An empty list means nothing to do.
+
+    What waits the longest comes first: since it was submitted, or since its lease ran out.
+    """
     claimed = hot_paths.claim(
         request.principal,
         agent_id=body.agent_id,
@@ -140,7 +143,10 @@ def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOu
 @requires(Scope.TASKS_WRITE)
 @reads(etags.IF_MATCH, LEASE_TOKEN)
 def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpResponse:
-    """Change the state along A2A's transitions; the answer has no history. Terminal means terminal."""
+    """Change the state along A2A's transitions; the answer has no history. Terminal means terminal.
+
+    `working` without a lease holds nothing: the next claim may take the task, as one whose lease has run out.
+    """
     changed = hot_paths.change_state(
         request.principal,
         task_id,

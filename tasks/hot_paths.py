@@ -200,7 +200,7 @@ def change_state(
 
 
 def claim(principal: Principal, *, agent_id: uuid.UUID | None, count: int, seconds: int, history: int) -> list[Claimed]:
-    """Lease up to `count` claimable tasks for `seconds`, oldest first."""
+    """Lease up to `count` claimable tasks for `seconds`, the one that waits longest first."""
     rows = functions.rows_of(
         "SELECT token, expires_at, document FROM tasks_claim(%s, %s, %s, %s, %s, %s, %s)",
         [

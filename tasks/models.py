@@ -48,7 +48,8 @@ class Task(TenantModel):
     """One piece of work. `lease_token` grows with each claim; writes of an older claim are refused.
 
     Nothing that an append changes is indexed, so an append updates the row in place (HOT). The partial index holds
-    only what can be claimed or is being worked on.
+    only what can be claimed or is being worked on, live leases last: a claim passes over none of them, for which a
+    heartbeat pays by not being in place.
     """
 
     context = models.ForeignKey(
@@ -68,8 +69,11 @@ class Task(TenantModel):
     class Meta:
         indexes = [
             models.Index(fields=["context", "-id"], name="tasks_task_by_context"),
+            # By when each can be claimed, or could be since: without a lease that is since the state was set.
             models.Index(
-                fields=["organization", "id"],
+                "organization",
+                models.Case(models.When(lease_expires_at=None, then="state_at"), default="lease_expires_at"),
+                "id",
                 name="tasks_task_open",
                 condition=models.Q(state__in=[State.SUBMITTED, State.WORKING]),
             ),

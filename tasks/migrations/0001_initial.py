@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='task',
-            index=models.Index(condition=models.Q(('state__in', ['submitted', 'working'])), fields=['organization', 'id'], name='tasks_task_open'),
+            index=models.Index(models.F('organization'), models.Case(models.When(lease_expires_at=None, then='state_at'), default='lease_expires_at'), models.F('id'), condition=models.Q(('state__in', ['submitted', 'working'])), name='tasks_task_open'),
         ),
         migrations.AddConstraint(
             model_name='task',

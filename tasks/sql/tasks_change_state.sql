@@ -1,5 +1,5 @@
 -- Change the state along the table of transitions; a state that ends or pauses work ends the lease with it.
--- Only canceling is open to others while a lease is live.
+-- Only canceling is open to others while a lease is live. Working without a lease keeps nobody from claiming.
 -- Raises HF404, HF409 (stale lease), HF412, HF420 (terminal), HF421 (no such transition), HF423 (leased).
 CREATE OR REPLACE FUNCTION tasks_change_state(
     p_organization uuid, p_task uuid, p_expected bigint[], p_lease bigint, p_state text, p_actor text, p_request text)

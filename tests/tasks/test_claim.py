@@ -52,6 +52,19 @@ def test_claims_take_the_oldest_first(owner: Caller) -> None:
     assert claimed == made
 
 
+def test_claims_take_first_what_waits_the_longest(owner: Caller, organization: Organization) -> None:
+    dropped, resubmitted, unleased, fresh = (submit_task(owner) for _ in range(4))
+    put_state(owner, unleased, "working")
+    put_state(owner, resubmitted, "input-required")
+    append(owner, resubmitted, "user")
+    claim(owner)
+    expire_lease(organization, dropped)
+
+    claimed = [item["task"]["id"] for item in claim(owner, count=20)]
+
+    assert claimed == [task["id"] for task in (dropped, fresh, unleased, resubmitted)]
+
+
 def test_a_claim_takes_as_many_as_it_asks_for_in_order(owner: Caller) -> None:
     made = [submit_task(owner)["id"] for _ in range(3)]
 
@@ -82,10 +95,14 @@ def test_a_task_that_waits_or_has_ended_is_not_claimed(owner: Caller, state: str
     assert claim(owner) == []
 
 
-def test_a_task_that_somebody_works_on_without_a_lease_is_not_claimed(owner: Caller) -> None:
-    task_in(owner, "working")
+def test_a_task_that_somebody_works_on_without_a_lease_is_claimed(owner: Caller) -> None:
+    """Whoever set it working may be dead, and then nobody else would ever come for it."""
+    task = task_in(owner, "working")
 
-    assert claim(owner) == []
+    claimed, token = claim_one(owner)
+
+    assert (claimed["id"], claimed["state"], claimed["generation"], token) == (task["id"], "working", 3, 1)
+    assert claimed["state_at"] == task["state_at"]
 
 
 def test_a_task_that_got_its_input_is_claimed(owner: Caller) -> None:

@@ -8,7 +8,7 @@ import pytest
 from orgs.models import Organization
 from tests.factories import Answer, Caller, submit_task
 from tests.orgs.statements import at_once, events_of
-from tests.tasks.work import claim, expire_lease, get, heartbeat, put_state, under
+from tests.tasks.work import append, claim, expire_lease, get, heartbeat, put_state, under
 
 CLAIMERS = 6
 TASKS = 40
@@ -62,6 +62,22 @@ def test_a_late_heartbeat_and_a_new_claim_never_both_hold_the_task(
     assert isinstance(claimed, Answer)
     outcome = (beat.status, [found["lease_token"] for found in claimed.json["items"]])
     assert outcome in ((200, []), (409, [2]))
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_start_without_a_lease_and_a_claim_end_in_a_claimed_task(owner: Caller, number: int) -> None:
+    """Whichever comes first, the claimer holds the task; the other has started it before, or is told."""
+    task = submit_task(owner)
+
+    started, claimed = at_once(partial(put_state, owner, task, "working"), partial(owner.post, "/tasks/claim", {}))
+
+    assert isinstance(started, Answer)
+    assert isinstance(claimed, Answer)
+    # A claim passes over a row that is being changed; nothing keeps the next one from the task.
+    items = claimed.json["items"] or claim(owner)
+    assert [item["lease_token"] for item in items] == [1]
+    assert started.status == 200 or started.code == "task-leased"
+    assert append(owner, task, "agent").code == "task-leased"
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))

@@ -45,6 +45,14 @@ INSERT INTO tasks_task (id, organization_id, context_id, owner_id, state, metada
 SELECT gen_random_uuid(), organization_id, context_id, owner_id, 'completed', '{}', 1, 0, 0, 0
 FROM tasks_task, generate_series(1, 5000) WHERE id = %s
 """
+# Older than any other: in the order of their ids they come first.
+LEASED_TASKS = """
+INSERT INTO tasks_task (id, organization_id, context_id, owner_id, state, metadata, generation, message_count,
+                        artifact_count, lease_token, lease_expires_at)
+SELECT overlay(gen_random_uuid()::text PLACING '00' FROM 1)::uuid, organization_id, context_id, owner_id, 'working',
+       '{}', 1, 0, 0, 1, clock_timestamp() + interval '1 hour'
+FROM tasks_task, generate_series(1, 10000) WHERE id = %s
+"""
 HOT_UPDATES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = %s"
 SCANNING = """
 SELECT proname FROM pg_proc
@@ -117,6 +125,21 @@ def test_a_claim_touches_no_more_pages_for_the_tasks_that_have_ended(owner: Call
     few = pages(CLAIM, organization.id)
     with tenancy.system():
         rows(OLD_TASKS, first["id"])
+
+    many = pages(CLAIM, organization.id)
+
+    assert many <= few + LEEWAY
+
+
+def test_a_claim_touches_no_more_pages_for_the_tasks_under_live_leases(
+    owner: Caller, organization: Organization
+) -> None:
+    first = submit_task(owner)
+    for _ in range(12):
+        submit_task(owner)
+    few = pages(CLAIM, organization.id)
+    with tenancy.system():
+        rows(LEASED_TASKS, first["id"])
 
     many = pages(CLAIM, organization.id)
 
