@@ -161,7 +161,10 @@ def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpRes
 @requires(Scope.TASKS_WRITE)
 @reads(etags.IF_MATCH, LEASE_TOKEN)
 def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> HttpResponse:
-    """Make an artifact with its first chunk, or with `append` add a chunk to it."""
+    """Make an artifact with its first chunk, or with `append` add a chunk to it.
+
+    `If-Match` is about the task, as with all that is written below it, and the answer's ETag is the task's.
+    """
     artifact_id = body.artifact_id or new_id().hex
     made = hot_paths.append_artifact(
         request.principal,
@@ -211,10 +214,11 @@ def list_artifacts(
 def get_artifact(
     request: Request, task_id: uuid.UUID, artifact_id: Annotated[Identifier, Path()], response: HttpResponse
 ) -> Artifact:
-    """Return one artifact without its parts."""
+    """Return one artifact without its parts. Its ETag is for `If-None-Match`; a write's `If-Match` is the task's."""
     with tenancy.organization(request.principal.organization_id):
         found = Artifact.objects.get(task_id=task_id, artifact_id=artifact_id)
-    response["ETag"] = etags.etag(found.generation)
+    # No number: as an If-Match it would be compared with the task's generation.
+    response["ETag"] = f'"chunks-{found.chunk_count}"'
     return found
 
 

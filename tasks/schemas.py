@@ -2,7 +2,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
 from orgs.schemas import In, Out
 from tasks.models import MessageRole, State
@@ -40,15 +40,22 @@ class TaskIn(In):
 
 
 class ArtifactIn(In):
-    """The first chunk of an artifact, or with `append` a later one; name and the like come with the first."""
+    """The first chunk of an artifact, or with `append` a later one; name and the like only come with the first."""
 
     artifact_id: Identifier | None = None
+    append: bool = False
     name: Annotated[str, StringConstraints(max_length=500)] = ""
     description: Annotated[str, StringConstraints(max_length=4000)] = ""
     metadata: Metadata
     parts: Parts
-    append: bool = False
     last_chunk: bool = True
+
+    @field_validator("name", "description", "metadata")
+    @classmethod
+    def _comes_with_the_first(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("append"):
+            raise ValueError("comes with the first chunk only")
+        return value
 
 
 class StateIn(In):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.factories import Answer, Caller, submit_task
 from tests.orgs.statements import at_once, events_of, statements
-from tests.tasks.work import append_chunk, get, path, put_state, snapshot
+from tests.tasks.work import append, append_chunk, get, path, put_state, snapshot
 
 WRITERS = 6
 CHUNKS = 10
@@ -93,6 +93,56 @@ def test_a_refused_artifact_leaves_no_gap_in_the_numbers(owner: Caller) -> None:
     after = get(owner, task)
     assert (after["artifact_count"], after["generation"]) == (2, 3)
     assert [artifact["artifact_id"] for artifact in after["artifacts"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"description": "Late"}, {"metadata": {}}])
+def test_what_belongs_to_the_first_chunk_is_refused_with_a_later_one(owner: Caller, fields: dict[str, Any]) -> None:
+    task = submit_task(owner)
+    append_chunk(owner, task, last_chunk=False)
+
+    answer = append_chunk(owner, task, append=True, **fields)
+
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert [error["field"] for error in answer.json["errors"]] == list(fields)
+
+
+def test_a_chunk_is_appended_if_the_task_is_what_the_caller_knows(owner: Caller) -> None:
+    task = submit_task(owner)
+    first = append_chunk(owner, task, last_chunk=False)
+
+    matching = {"If_Match": first.headers["ETag"]}
+    done = append_chunk(owner, task, append=True, last_chunk=False, headers=matching)
+    stale = append_chunk(owner, task, append=True, last_chunk=False, headers=matching)
+
+    assert (done.status, done.headers["ETag"]) == (201, owner.get(path(task)).headers["ETag"])
+    assert (stale.status, stale.code) == (412, "precondition-failed")
+
+
+def test_an_artifacts_etag_changes_with_its_chunks_only(owner: Caller) -> None:
+    task = submit_task(owner)
+    append_chunk(owner, task, last_chunk=False)
+    artifact = f"{path(task)}/artifacts/report"
+    first = owner.get(artifact).headers["ETag"]
+
+    append(owner, task)
+    after_message = owner.get(artifact).headers["ETag"]
+    append_chunk(owner, task, append=True)
+
+    assert (first, after_message, owner.get(artifact).headers["ETag"]) == ('"chunks-1"', '"chunks-1"', '"chunks-2"')
+
+
+def test_an_artifacts_etag_matches_no_task(owner: Caller) -> None:
+    """Not even one that has as many generations as the artifact has chunks."""
+    task = submit_task(owner)
+    append_chunk(owner, task, last_chunk=False)
+    append_chunk(owner, task, append=True, last_chunk=False)
+    before = snapshot(task)
+    known = owner.get(f"{path(task)}/artifacts/report").headers["ETag"]
+
+    answer = append_chunk(owner, task, append=True, headers={"If_Match": known})
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert snapshot(task) == before
 
 
 def test_an_artifact_of_an_unknown_task_is_not_found(owner: Caller) -> None:
