@@ -4,16 +4,18 @@ import base64
 import hashlib
 import json
 import uuid
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.core.signing import BadSignature, Signer
 from django.db.models import Model, QuerySet
 
-from api.requests import InvalidParameter
+from api.requests import MIB, InvalidParameter
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
+PAGE_BYTES = 8 * MIB
 
 M = TypeVar("M", bound=Model)
 
@@ -65,14 +67,21 @@ def paginate(
     limit: int,
     by: str = "pk",
     newest_first: bool = True,
+    bytes_before: str | None = None,
 ) -> Page[M]:
     """Return one page ordered by `by`, a unique column of the listing that grows with time; one query.
 
-    One row more than asked for is read: only then is there a next page to point to.
+    One row more than asked for is read: only then is there a next page to point to. Where rows are large,
+    `bytes_before` names the column that says what all earlier ones take: the page then ends with the row that passes
+    PAGE_BYTES, which a first query of that column alone finds; only for listings that begin with the oldest.
     """
     if cursor is not None:
         queryset = queryset.filter(**{f"{by}__{'lt' if newest_first else 'gt'}": listing.decode(cursor)})
-    rows = list(queryset.order_by(f"-{by}" if newest_first else by)[: limit + 1])
+    queryset = queryset.order_by(f"-{by}" if newest_first else by)
+    if bytes_before is not None:
+        starts = list(queryset.values_list(bytes_before, flat=True)[:limit])
+        limit = bisect_left(starts, starts[0] + PAGE_BYTES) if starts else limit
+    rows = list(queryset[: limit + 1])
     if len(rows) <= limit:
         return Page(rows, None)
     last = getattr(rows[limit - 1], by)

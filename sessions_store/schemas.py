@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from api.metadata import Metadata
 from orgs.schemas import In, Out
 
 Title = Annotated[str, StringConstraints(max_length=500)]
@@ -13,7 +14,7 @@ class SessionIn(In):
     title: Title = ""
     agent_id: uuid.UUID | None = None
     state: Annotated[dict[str, Any], Field(default_factory=dict)]
-    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    metadata: Metadata
 
 
 class SessionSummaryOut(Out):

@@ -65,7 +65,10 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
 @router.get("/tasks/{uuid:task_id}", response=TaskOut)
 @requires(Scope.TASKS_READ)
 def get_task(request: Request, task_id: uuid.UUID, history_length: HistoryLength = 100) -> HttpResponse:
-    """Return a task with its last messages. `If-None-Match` with the known ETag answers 304."""
+    """Return a task with its last messages: the newest that fit into 8 MiB, at least one.
+
+    `If-None-Match` with the known ETag answers 304. `GET /tasks/{id}/messages` has them all.
+    """
     found = hot_paths.get(request.principal.organization_id, task_id, history=history_length)
     return document_response(found)
 
@@ -113,7 +116,8 @@ def list_tasks(
 def claim_tasks(request: Request, body: ClaimIn) -> HttpResponse:
     """Lease tasks to work on; none is leased twice at a time. An empty list means nothing to do.
 
-    What waits the longest comes first: since it was submitted, or since its lease ran out.
+    What waits the longest comes first: since it was submitted, or since its lease ran out. Fewer than `count` are
+    leased when their documents come to 8 MiB before.
     """
     claimed = hot_paths.claim(
         request.principal,
@@ -139,11 +143,11 @@ def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOu
     return LeaseOut(task_id=task_id, lease_token=token, lease_expires_at=expires_at)
 
 
-@router.put("/tasks/{uuid:task_id}/state", response=TaskOut)
+@router.put("/tasks/{uuid:task_id}/state", response=TaskSummaryOut)
 @requires(Scope.TASKS_WRITE)
 @reads(etags.IF_MATCH, LEASE_TOKEN)
 def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpResponse:
-    """Change the state along A2A's transitions; the answer has no history. Terminal means terminal.
+    """Change the state along A2A's transitions; terminal means terminal. The answer has no messages and artifacts.
 
     `working` without a lease holds nothing: the next claim may take the task, as one whose lease has run out.
     """
@@ -188,12 +192,20 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
 def list_messages(
     request: Request, task_id: uuid.UUID, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Message]:
-    """List a task's messages, oldest first."""
+    """List a task's messages, oldest first. A page ends early with the message that passes 8 MiB."""
     organization_id = request.principal.organization_id
     with tenancy.organization(organization_id):
         task = Task.objects.only("id").get(id=task_id)
         listing = Listing("messages", organization_id, (task_id,))
-        return paginate(task.messages.all(), listing, cursor=cursor, limit=limit, by="number", newest_first=False)
+        return paginate(
+            task.messages.all(),
+            listing,
+            cursor=cursor,
+            limit=limit,
+            by="number",
+            newest_first=False,
+            bytes_before="bytes_before",
+        )
 
 
 @router.get("/tasks/{uuid:task_id}/artifacts", response=PageOut[ArtifactOut])
@@ -231,13 +243,21 @@ def list_chunks(
     cursor: Cursor | None = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ArtifactChunk]:
-    """List an artifact's chunks with their parts, in order."""
+    """List an artifact's chunks with their parts, in order. A page ends early with the chunk that passes 8 MiB."""
     organization_id = request.principal.organization_id
     with tenancy.organization(organization_id):
         Artifact.objects.only("name").get(task_id=task_id, artifact_id=artifact_id)
         chunks = ArtifactChunk.objects.filter(task_id=task_id, artifact_id=artifact_id)
         listing = Listing("chunks", organization_id, (task_id, artifact_id))
-        return paginate(chunks, listing, cursor=cursor, limit=limit, by="number", newest_first=False)
+        return paginate(
+            chunks,
+            listing,
+            cursor=cursor,
+            limit=limit,
+            by="number",
+            newest_first=False,
+            bytes_before="bytes_before",
+        )
 
 
 @router.get("/tasks/{uuid:task_id}/events", response=PageOut[EventOut])

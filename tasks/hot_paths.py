@@ -64,7 +64,7 @@ class Claimed(NamedTuple):
 
 
 def get(organization_id: uuid.UUID, task_id: uuid.UUID, *, history: int) -> Document:
-    """Return the task with its last `history` messages; raises Task.DoesNotExist."""
+    """Return the task with its last `history` messages, as far as they fit; raises Task.DoesNotExist."""
     row = functions.find("SELECT generation, document FROM tasks_get(%s, %s, %s)", [organization_id, task_id, history])
     if row is None:
         raise Task.DoesNotExist("There is no such task.")
@@ -180,7 +180,7 @@ def append_artifact(
 def change_state(
     principal: Principal, task_id: uuid.UUID, state: str, *, expected: list[int] | None, lease: int | None
 ) -> Document:
-    """Change the state and return the task without history.
+    """Change the state and return the task without messages and artifacts.
 
     Raises Task.DoesNotExist, LeaseLost, PreconditionFailed, TaskTerminal, TransitionRefused, TaskLeased.
     """

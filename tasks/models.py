@@ -62,6 +62,7 @@ class Task(TenantModel):
     state_at = models.DateTimeField(db_default=Now())
     metadata = ExactJSONField()
     message_count = models.PositiveBigIntegerField(default=0)
+    message_bytes = models.PositiveBigIntegerField(default=0)
     artifact_count = models.PositiveBigIntegerField(default=0)
     lease_token = models.PositiveBigIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -92,7 +93,11 @@ class Task(TenantModel):
 
 
 class Message(models.Model):
-    """One message of a task, numbered from 1 without gaps. `generation` is the task's that it made."""
+    """One message of a task, numbered from 1 without gaps. `generation` is the task's that it made.
+
+    `bytes_before` is what the parts and metadata of all earlier ones take, so that how many of them fit into an answer
+    is known without reading any.
+    """
 
     pk = models.CompositePrimaryKey("task_id", "number")
     organization = models.ForeignKey(
@@ -101,10 +106,12 @@ class Message(models.Model):
     task = models.ForeignKey(Task, models.CASCADE, related_name="messages", db_index=False, db_constraint=False)
     number = models.PositiveBigIntegerField()
     owner_id = models.UUIDField()
+    # The caller's, and not unique: an index for it would cost every append.
     message_id = models.CharField(max_length=128)
     role = models.CharField(max_length=10, choices=MessageRole.choices)
     parts = ExactJSONField()
     metadata = ExactJSONField()
+    bytes_before = models.PositiveBigIntegerField()
     generation = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(db_default=Now())
 
@@ -129,6 +136,7 @@ class Artifact(models.Model):
     description = models.TextField(blank=True)
     metadata = ExactJSONField()
     chunk_count = models.PositiveBigIntegerField(default=0)
+    chunk_bytes = models.PositiveBigIntegerField(default=0)
     complete = models.BooleanField(default=False)
     generation = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(db_default=Now())
@@ -138,7 +146,7 @@ class Artifact(models.Model):
 
 
 class ArtifactChunk(models.Model):
-    """Parts of an artifact that came together, numbered from 1 without gaps."""
+    """Parts of an artifact that came together, numbered from 1 without gaps; `bytes_before` as a message has it."""
 
     pk = models.CompositePrimaryKey("task_id", "artifact_id", "number")
     organization = models.ForeignKey(
@@ -149,5 +157,6 @@ class ArtifactChunk(models.Model):
     owner_id = models.UUIDField()
     number = models.PositiveBigIntegerField()
     parts = ExactJSONField()
+    bytes_before = models.PositiveBigIntegerField()
     generation = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(db_default=Now())

@@ -4,20 +4,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
+from api.metadata import Metadata
 from orgs.schemas import In, Out
 from tasks.models import MessageRole, State
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 Parts = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
-Metadata = Annotated[dict[str, Any], Field(default_factory=dict)]
+MessageId = Annotated[
+    Identifier | None,
+    Field(description="The caller's own, made when none is given. Not checked to be unique: see Idempotency-Key."),
+]
 
 
 class MessageIn(In):
-    """A message. Parts are A2A parts, kept as they are; the id is made when none is given."""
+    """A message. Parts are A2A parts, kept as they are."""
 
     role: MessageRole = MessageRole.USER
     parts: Parts
-    message_id: Identifier | None = None
+    message_id: MessageId = None
     metadata: Metadata
 
 
@@ -26,7 +30,7 @@ class FirstMessageIn(In):
 
     role: Literal[MessageRole.USER] = MessageRole.USER
     parts: Parts
-    message_id: Identifier | None = None
+    message_id: MessageId = None
     metadata: Metadata
 
 
@@ -129,14 +133,17 @@ class TaskSummaryOut(Out):
     metadata: Any
     message_count: int
     artifact_count: int
-    lease_expires_at: datetime | None
     generation: int
     created_at: datetime
 
 
 class TaskOut(TaskSummaryOut):
-    """A task with its last messages in order, and its first 100 artifacts without their parts."""
+    """A task with its last messages in order, and its first 100 artifacts without their parts.
 
+    `history_truncated` says that older messages were asked for than fit into 8 MiB.
+    """
+
+    history_truncated: bool
     history: list[MessageOut]
     artifacts: list[ArtifactOut]
 

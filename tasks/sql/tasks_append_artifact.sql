@@ -8,6 +8,7 @@ LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     t tasks_task;
     a tasks_artifact;
+    size int := octet_length(p_parts::text);
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);
@@ -25,7 +26,7 @@ BEGIN
     -- The task's row lock, held from here on, keeps other writers of its artifacts out.
     IF p_append THEN
         UPDATE tasks_artifact
-        SET chunk_count = chunk_count + 1, complete = p_last, generation = t.generation
+        SET chunk_count = chunk_count + 1, chunk_bytes = chunk_bytes + size, complete = p_last, generation = t.generation
         WHERE task_id = p_task AND artifact_id = p_artifact_id AND NOT complete
         RETURNING * INTO a;
         IF a.artifact_id IS NULL THEN
@@ -36,17 +37,19 @@ BEGIN
         END IF;
     ELSE
         INSERT INTO tasks_artifact (organization_id, task_id, artifact_id, owner_id, number, name, description, metadata,
-                                    chunk_count, complete, generation)
+                                    chunk_count, chunk_bytes, complete, generation)
         VALUES (p_organization, p_task, p_artifact_id, p_owner, t.artifact_count, p_name, p_description, p_metadata,
-                1, p_last, t.generation)
+                1, size, p_last, t.generation)
         ON CONFLICT (task_id, artifact_id) DO NOTHING
         RETURNING * INTO a;
         IF a.artifact_id IS NULL THEN
             RAISE EXCEPTION 'The task has an artifact of this id.' USING ERRCODE = 'HF424';
         END IF;
     END IF;
-    INSERT INTO tasks_artifactchunk (organization_id, task_id, artifact_id, owner_id, number, parts, generation)
-    VALUES (p_organization, p_task, p_artifact_id, p_owner, a.chunk_count, p_parts, t.generation);
+    INSERT INTO tasks_artifactchunk (organization_id, task_id, artifact_id, owner_id, number, parts, bytes_before,
+                                     generation)
+    VALUES (p_organization, p_task, p_artifact_id, p_owner, a.chunk_count, p_parts, a.chunk_bytes - size,
+            t.generation);
     INSERT INTO events_event (organization_id, subject_type, subject_id, generation, type, owner_id, actor,
                               request_id, facts)
     VALUES (p_organization, 'task', p_task, t.generation, 'task.artifact.appended', t.owner_id, p_actor, p_request,

@@ -6,6 +6,8 @@ CREATE OR REPLACE FUNCTION tasks_append_message(
     p_parts json, p_metadata json, p_owner uuid, p_actor text, p_request text)
 RETURNS TABLE (new_generation bigint, document text)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    size int := octet_length(p_parts::text) + octet_length(p_metadata::text);
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);
@@ -14,6 +16,7 @@ BEGIN
             UPDATE tasks_task t
             SET generation = t.generation + 1,
                 message_count = t.message_count + 1,
+                message_bytes = t.message_bytes + size,
                 state = CASE WHEN p_role = 'user' AND t.state IN ('input-required', 'auth-required')
                              THEN 'submitted' ELSE t.state END,
                 state_at = CASE WHEN p_role = 'user' AND t.state IN ('input-required', 'auth-required')
@@ -24,12 +27,12 @@ BEGIN
               AND CASE WHEN p_lease IS NULL
                        THEN p_role = 'user' OR t.lease_expires_at IS NULL OR t.lease_expires_at <= clock_timestamp()
                        ELSE t.lease_token = p_lease AND t.lease_expires_at IS NOT NULL END
-            RETURNING t.generation, t.message_count, t.state, t.owner_id
+            RETURNING t.generation, t.message_count, t.message_bytes, t.state, t.owner_id
         ), appended AS (
             INSERT INTO tasks_message (organization_id, task_id, number, owner_id, message_id, role, parts, metadata,
-                                       generation)
+                                       bytes_before, generation)
             SELECT p_organization, p_task, c.message_count, p_owner, p_message_id, p_role, p_parts, p_metadata,
-                   c.generation
+                   c.message_bytes - size, c.generation
             FROM changed c
             RETURNING created_at
         ), published AS (

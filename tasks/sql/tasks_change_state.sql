@@ -35,5 +35,5 @@ BEGIN
                                     WHEN 'input-required' THEN 'input.requested'
                                     WHEN 'auth-required' THEN 'auth.requested' ELSE p_state END,
             t.owner_id, p_actor, p_request, jsonb_build_object('from', before, 'state', p_state));
-    RETURN QUERY SELECT t.generation, tasks_json(t, 0)::text;
+    RETURN QUERY SELECT t.generation, tasks_summary_json(t)::text;
 END $$;

@@ -1,5 +1,6 @@
 -- Lease up to p_count tasks that are submitted, or worked on under no live lease, the one that waits longest first; rows
--- that other workers are claiming right now are passed over. The fencing token grows with every claim.
+-- that other workers are claiming right now are passed over. The fencing token grows with every claim. Fewer are leased
+-- when their documents come to 8 MiB before: an answer has to stay bearable.
 CREATE OR REPLACE FUNCTION tasks_claim(
     p_organization uuid, p_agent uuid, p_count int, p_seconds int, p_history bigint, p_actor text, p_request text)
 RETURNS TABLE (token bigint, expires_at timestamptz, document text)
@@ -7,6 +8,7 @@ LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     chosen record;
     t tasks_task;
+    given bigint := 0;
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);
@@ -35,6 +37,11 @@ BEGIN
                                   request_id, facts)
         VALUES (p_organization, 'task', t.id, t.generation, 'task.claimed', t.owner_id, p_actor, p_request,
                 jsonb_build_object('from', chosen.state, 'state', 'working', 'lease_token', t.lease_token));
-        RETURN QUERY SELECT t.lease_token, t.lease_expires_at, tasks_json(t, p_history)::text;
+        token := t.lease_token;
+        expires_at := t.lease_expires_at;
+        document := tasks_json(t, p_history)::text;
+        RETURN NEXT;
+        given := given + octet_length(document);
+        EXIT WHEN given >= 8388608;
     END LOOP;
 END $$;

@@ -27,12 +27,13 @@ BEGIN
         RAISE EXCEPTION 'The organization has no such context.' USING ERRCODE = 'HF422';
     END IF;
     INSERT INTO tasks_task (id, organization_id, context_id, owner_id, agent_id, state, metadata, generation,
-                            message_count, artifact_count, lease_token)
+                            message_count, message_bytes, artifact_count, lease_token)
     VALUES (p_task, p_organization, coalesce(p_context, p_new_context), p_owner, p_agent, 'submitted', p_metadata, 1,
-            1, 0, 0)
+            1, octet_length(p_parts::text) + octet_length(p_message_metadata::text), 0, 0)
     RETURNING * INTO made;
-    INSERT INTO tasks_message (organization_id, task_id, number, owner_id, message_id, role, parts, metadata, generation)
-    VALUES (p_organization, p_task, 1, p_owner, p_message_id, 'user', p_parts, p_message_metadata, 1);
+    INSERT INTO tasks_message (organization_id, task_id, number, owner_id, message_id, role, parts, metadata,
+                               bytes_before, generation)
+    VALUES (p_organization, p_task, 1, p_owner, p_message_id, 'user', p_parts, p_message_metadata, 0, 1);
     INSERT INTO events_event (organization_id, subject_type, subject_id, generation, type, owner_id, actor,
                               request_id, facts)
     VALUES (p_organization, 'task', p_task, 1, 'task.submitted', p_owner, p_actor, p_request,

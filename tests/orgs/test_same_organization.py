@@ -58,6 +58,7 @@ def _message_of_anothers_task(organization: Organization, other: Organization) -
             role="user",
             parts=documents.parse(b"[]"),
             metadata={},
+            bytes_before=0,
             generation=1,
         )
 

@@ -206,7 +206,7 @@ def test_the_chunks_are_paged_in_order(owner: Caller) -> None:
     assert ([item["number"] for item in second["items"]], second["next_cursor"]) == ([3], None)
 
 
-def test_the_lists_are_two_queries_beside_the_tenancy(owner: Caller) -> None:
+def test_the_lists_are_two_and_three_queries_beside_the_tenancy(owner: Caller) -> None:
     task = submit_task(owner)
     append_chunk(owner, task)
 
@@ -214,7 +214,7 @@ def test_the_lists_are_two_queries_beside_the_tenancy(owner: Caller) -> None:
         owner.get(f"{path(task)}/artifacts")
         owner.get(f"{path(task)}/artifacts/report/chunks")
 
-    assert len(sent) == 6
+    assert len(sent) == 7
 
 
 def test_an_artifact_that_is_not_there_is_not_found(owner: Caller) -> None:

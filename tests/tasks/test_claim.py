@@ -22,7 +22,7 @@ def test_a_claim_leases_the_task_and_sets_it_working(owner: Caller) -> None:
 
     claimed = item["task"]
     assert (claimed["id"], claimed["state"], claimed["generation"]) == (task["id"], "working", 2)
-    assert (item["lease_token"], item["lease_expires_at"]) == (1, claimed["lease_expires_at"])
+    assert item["lease_token"] == 1
     assert claimed["history"] == task["history"]
     assert claimed["state_at"] > task["state_at"]
 
@@ -38,9 +38,9 @@ def test_a_claim_answers_what_a_get_answers(owner: Caller) -> None:
 def test_the_lease_runs_for_the_seconds_that_are_asked_for(owner: Caller) -> None:
     submit_task(owner)
 
-    task, _ = claim_one(owner, lease_seconds=600)
+    (item,) = claim(owner, lease_seconds=600)
 
-    runs = datetime.fromisoformat(task["lease_expires_at"]) - datetime.fromisoformat(task["state_at"])
+    runs = datetime.fromisoformat(item["lease_expires_at"]) - datetime.fromisoformat(item["task"]["state_at"])
     assert runs.total_seconds() == pytest.approx(600, abs=1)
 
 

@@ -17,11 +17,15 @@ APPENDS = 100
 LEEWAY = 16
 
 MESSAGES = """
-INSERT INTO tasks_message (organization_id, task_id, number, owner_id, message_id, role, parts, metadata, generation)
-SELECT organization_id, id, n, owner_id, 'm-' || n, 'user', %s, '{}', n FROM tasks_task, generate_series(2, %s) n
+INSERT INTO tasks_message (organization_id, task_id, number, owner_id, message_id, role, parts, metadata,
+                           bytes_before, generation)
+SELECT organization_id, id, n, owner_id, 'm-' || n, 'user', %s, '{}', message_bytes + (n - 2) * 400, n
+FROM tasks_task, generate_series(2, %s) n
 WHERE id = %s
 """
-COUNT = "UPDATE tasks_task SET message_count = %s, generation = %s WHERE id = %s"
+COUNT = """
+UPDATE tasks_task SET message_count = %s, message_bytes = message_bytes + (%s - 1) * 400, generation = %s WHERE id = %s
+"""
 EVENTS = """
 INSERT INTO events_event (organization_id, subject_type, subject_id, generation, type, owner_id, actor, request_id,
                           facts)
@@ -35,22 +39,22 @@ APPEND = "SELECT * FROM tasks_append_message(%s, %s, NULL, NULL, 'm', 'user', %s
 CLAIM = "SELECT * FROM tasks_claim(%s, NULL, 1, 60, 10, 'test', 'test')"
 ARTIFACTS = """
 INSERT INTO tasks_artifact (organization_id, task_id, artifact_id, owner_id, number, name, description, metadata,
-                            chunk_count, complete, generation)
-SELECT organization_id, id, gen_random_uuid(), owner_id, n, '', '', '{}', 1, true, n
+                            chunk_count, chunk_bytes, complete, generation)
+SELECT organization_id, id, gen_random_uuid(), owner_id, n, '', '', '{}', 1, 10, true, n
 FROM tasks_task, generate_series(1, %s) n WHERE id = %s
 """
 OLD_TASKS = """
 INSERT INTO tasks_task (id, organization_id, context_id, owner_id, state, metadata, generation, message_count,
-                        artifact_count, lease_token)
-SELECT gen_random_uuid(), organization_id, context_id, owner_id, 'completed', '{}', 1, 0, 0, 0
+                        message_bytes, artifact_count, lease_token)
+SELECT gen_random_uuid(), organization_id, context_id, owner_id, 'completed', '{}', 1, 0, 0, 0, 0
 FROM tasks_task, generate_series(1, 5000) WHERE id = %s
 """
 # Older than any other: in the order of their ids they come first.
 LEASED_TASKS = """
 INSERT INTO tasks_task (id, organization_id, context_id, owner_id, state, metadata, generation, message_count,
-                        artifact_count, lease_token, lease_expires_at)
+                        message_bytes, artifact_count, lease_token, lease_expires_at)
 SELECT overlay(gen_random_uuid()::text PLACING '00' FROM 1)::uuid, organization_id, context_id, owner_id, 'working',
-       '{}', 1, 0, 0, 1, clock_timestamp() + interval '1 hour'
+       '{}', 1, 0, 0, 0, 1, clock_timestamp() + interval '1 hour'
 FROM tasks_task, generate_series(1, 10000) WHERE id = %s
 """
 HOT_UPDATES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = %s"
@@ -67,7 +71,7 @@ def task_of(caller: Caller, messages: int) -> Made:
     with tenancy.system():
         rows(MESSAGES, PARTS, messages, task["id"])
         rows(EVENTS, messages, task["id"])
-        rows(COUNT, messages, messages, task["id"])
+        rows(COUNT, messages, messages, messages, task["id"])
     return task
 
 

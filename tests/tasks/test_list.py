@@ -8,7 +8,7 @@ from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller, submit_task
 from tests.orgs.statements import statements
-from tests.tasks.work import put_state, task_in
+from tests.tasks.work import BELONGINGS, put_state, task_in
 
 
 def ids(caller: Caller, query: str = "") -> list[str]:
@@ -26,7 +26,7 @@ def test_the_list_gives_tasks_without_messages_and_artifacts(owner: Caller) -> N
 
     (item,) = owner.get("/tasks").json["items"]
 
-    assert item == {name: value for name, value in task.items() if name not in ("history", "artifacts")}
+    assert item == {name: value for name, value in task.items() if name not in BELONGINGS}
 
 
 def test_the_list_narrows_to_a_context(owner: Caller) -> None:

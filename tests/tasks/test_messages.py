@@ -141,13 +141,13 @@ def test_a_cursor_of_another_tasks_messages_is_refused(owner: Caller) -> None:
     assert (answer.status, answer.code) == (422, "invalid-cursor")
 
 
-def test_the_messages_are_two_queries_beside_the_tenancy(owner: Caller) -> None:
+def test_the_messages_are_three_queries_beside_the_tenancy(owner: Caller) -> None:
     task = submit_task(owner)
 
     with statements() as sent:
         owner.get(f"{path(task)}/messages")
 
-    assert len(sent) == 3
+    assert len(sent) == 4
 
 
 def test_the_messages_of_a_task_that_has_ended_stay_readable(owner: Caller) -> None:

@@ -11,6 +11,8 @@ from tests.orgs.statements import system_rows
 
 ENDINGS = ("task.completed", "task.canceled", "task.failed", "task.rejected")
 Made = dict[str, Any]
+# What a task has beyond its summary.
+BELONGINGS = ("history", "history_truncated", "artifacts")
 
 
 def path(task: Made) -> str:

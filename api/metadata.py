@@ -1,0 +1,22 @@
+"""What callers hang on the things they make: a JSON object, kept as it is, small enough to be in every answer."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from api import documents
+
+MAX_METADATA_BYTES = 64 * 1024
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    if value and len(documents.dumps(value).encode()) > MAX_METADATA_BYTES:
+        raise ValueError(f"takes at most {MAX_METADATA_BYTES} bytes")
+    return value
+
+
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_small),
+    Field(default_factory=dict, description="A JSON object of at most 64 KiB, kept as it is."),
+]
