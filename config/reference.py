@@ -9,6 +9,12 @@ from pathlib import Path
 import django
 from ninja.operation import Operation
 
+django.setup()
+
+from config.api import api  # noqa: E402  (settings come first)
+from config.errors import BARE, TABLE  # noqa: E402
+from config.openapi import operations  # noqa: E402
+
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
@@ -29,14 +35,10 @@ OF_UP = (
 
 
 def openapi() -> str:
-    from config.api import api
-
     return json.dumps(api.get_openapi_schema(), indent=2, sort_keys=True) + "\n"
 
 
 def errors() -> str:
-    from config.errors import BARE, TABLE
-
     problems = sorted({*TABLE.values(), *BARE}, key=lambda problem: (problem.status, problem.code))
     lines = [f"| {problem.status} | `{problem.code}` | {problem.title} |" for problem in problems]
     return GENERATED + (
@@ -48,9 +50,6 @@ def errors() -> str:
 
 
 def permissions() -> str:
-    from config.api import api
-    from config.openapi import operations
-
     schema = api.get_openapi_schema()
     by_id = operations(api)
     rows = []
@@ -110,7 +109,6 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def main(check: bool) -> int:
-    django.setup()
     differing = []
     for name, page in PAGES.items():
         text, place = page(), PLACE / name

@@ -16,7 +16,7 @@ from orgs.models import Membership, Organization, Role
 from orgs.permissions import EVERYTHING, including
 from tests.api.wire import send
 from tests.factories import Answer, Caller
-from tests.orgs.statements import at_once, audit_of, events_of, system_rows, wait_until_someone_waits
+from tests.statements import at_once, audit_of, events_of, system_rows, wait_until_someone_waits
 
 PASSWORD = "correct horse battery staple"
 

@@ -11,7 +11,7 @@ from django.db import connection, connections
 from orgs import tenancy
 from orgs.models import Organization
 from tests.factories import Answer, Caller, submit_task, text_message
-from tests.orgs.statements import at_once, elsewhere, rows, wait_until_someone_waits
+from tests.statements import at_once, elsewhere, rows, wait_until_someone_waits
 
 
 class InFlight:

@@ -17,7 +17,7 @@ from orgs.models import Organization
 from tests import factories
 from tests.api.wire import send
 from tests.factories import Caller
-from tests.orgs.statements import rows
+from tests.statements import rows
 
 
 @pytest.fixture

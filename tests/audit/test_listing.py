@@ -5,7 +5,7 @@ import pytest
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.statements import audit_of, statements
+from tests.statements import audit_of, statements
 
 
 def test_entries_are_listed_newest_first(owner: Caller, organization: Organization) -> None:

@@ -15,7 +15,7 @@ from orgs import tenancy
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.orgs.statements import audit_of, rows, system_rows
+from tests.statements import audit_of, rows, system_rows
 
 VERBS = ["UPDATE audit_entry SET actor = 'nobody'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"]
 

@@ -14,7 +14,7 @@ from orgs.changes import Change
 from orgs.models import Agent, Organization
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.orgs.statements import at_once, audit_of, events_of, rows, system_rows
+from tests.statements import at_once, audit_of, events_of, rows, system_rows
 
 
 def make_agent(caller: Caller) -> str:

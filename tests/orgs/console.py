@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from orgs import tenancy
-from tests.orgs.statements import system_rows
+from tests.statements import system_rows
 
 PASSWORD = "correct horse battery staple"
 TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="(\w+)"')

@@ -8,7 +8,7 @@ import pytest
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.orgs.statements import at_once, audit_of, statements
+from tests.statements import at_once, audit_of, statements
 
 
 def make(caller: Caller, **fields: Any) -> dict[str, Any]:

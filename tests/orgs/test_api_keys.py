@@ -10,7 +10,7 @@ from orgs.models import Organization
 from orgs.permissions import EVERYTHING, Scope, including
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.statements import audit_of, events_of, statements
+from tests.statements import audit_of, events_of, statements
 
 
 def in_time(**delta: float) -> str:

@@ -16,7 +16,7 @@ from orgs.models import APIKey, Membership, Organization
 from tests import factories
 from tests.factories import Caller
 from tests.orgs.servers import CHECKOUT, service_environ
-from tests.orgs.statements import at_once, audit_of, elsewhere, statements, system_rows
+from tests.statements import at_once, audit_of, elsewhere, statements, system_rows
 
 # Another process of the service, which knows the key from a first call and is asked again and again.
 OTHER_PROCESS = """

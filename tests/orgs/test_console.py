@@ -16,7 +16,7 @@ from orgs.models import APIKey, Organization
 from tests import factories
 from tests.factories import Caller, create_session, submit_task
 from tests.orgs.console import PASSWORD, Browser, entries_of, make_person
-from tests.orgs.statements import events_of, rows, statements, system_rows
+from tests.statements import events_of, rows, statements, system_rows
 
 SECRET = "a secret that the organization told its agent"
 

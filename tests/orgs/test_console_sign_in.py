@@ -9,7 +9,7 @@ from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
 from tests.orgs.console import PASSWORD, Browser, entries_of, make_person
-from tests.orgs.statements import statements
+from tests.statements import statements
 
 
 def request_id() -> str:

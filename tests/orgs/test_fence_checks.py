@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 from operations.embedded.postgres import SUPERUSER
 from orgs.checks import missing_roles, overpowered_roles, tenant_tables, unfenced_tables
 from tests.orgs.servers import CHECKOUT, connected_as, role, service_environ, superuser
-from tests.orgs.statements import rows
+from tests.statements import rows
 
 READY = """
 import json, django

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orgs import functions
-from tests.orgs.statements import rows
+from tests.statements import rows
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FUNCTION = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\s*\(.*?\bAS \$\$(.*?)\$\$", re.DOTALL)

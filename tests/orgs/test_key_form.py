@@ -8,7 +8,7 @@ from orgs import keys
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.statements import statements, system_rows
+from tests.statements import statements, system_rows
 
 BODY = "hf_0123456789AB_" + "a" * 32
 

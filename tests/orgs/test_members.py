@@ -7,7 +7,7 @@ from orgs import tenancy
 from orgs.models import Membership, Organization, Role
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.statements import statements
+from tests.statements import statements
 
 
 def test_members_are_listed_newest_first_with_their_users(owner: Caller, organization: Organization) -> None:

@@ -7,7 +7,7 @@ import pytest
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.statements import audit_of, events_of
+from tests.statements import audit_of, events_of
 
 
 def test_me_says_who_an_agents_key_is(agent: Caller, organization: Organization) -> None:

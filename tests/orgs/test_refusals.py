@@ -8,7 +8,7 @@ from orgs.refusals import SECONDS, Refusals
 from orgs.services import MintedKey
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.orgs.statements import at_once, audit_of, statements
+from tests.statements import at_once, audit_of, statements
 
 
 class Clock:

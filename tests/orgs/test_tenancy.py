@@ -13,7 +13,7 @@ from orgs.models import Agent, Organization
 from orgs.tenancy import TenancyError
 from tests import factories
 from tests.factories import Caller, create_session, submit_task
-from tests.orgs.statements import rows, statements, system_rows
+from tests.statements import rows, statements, system_rows
 
 NOWHERE = (None, None)
 

@@ -6,8 +6,8 @@ from orgs import tenancy
 from orgs.models import Agent, Organization
 from tests import factories
 from tests.factories import Caller, create_session
-from tests.orgs.statements import at_once, events_of, wait_until_someone_waits
 from tests.sessions_store.holding import wait_until_held
+from tests.statements import at_once, events_of, wait_until_someone_waits
 
 NO_OBJECTS: list[Any] = [[], "text", 1, None]
 

@@ -4,7 +4,7 @@ import uuid
 
 from orgs.models import Organization
 from tests.factories import Caller, create_session, submit_task
-from tests.orgs.statements import audit_of, events_of
+from tests.statements import audit_of, events_of
 
 
 def test_a_deleted_session_is_gone(owner: Caller) -> None:

@@ -9,7 +9,7 @@ from orgs.authentication import authenticate_key
 from sessions_store import hot_paths
 from sessions_store.models import Session
 from tests.factories import Answer, Caller, create_session
-from tests.orgs.statements import events_of
+from tests.statements import events_of
 
 CALLS: dict[str, Callable[[Caller, str], Answer]] = {
     "get": lambda caller, path: caller.get(path),

@@ -7,8 +7,8 @@ from orgs import tenancy
 from orgs.models import Organization
 from sessions_store.models import Session
 from tests.factories import Answer, Caller, create_session
-from tests.orgs.statements import at_once, events_of, wait_until_someone_waits
 from tests.sessions_store.holding import wait_until_held
+from tests.statements import at_once, events_of, wait_until_someone_waits
 
 WRITERS = 8
 PATCHES = 13  # for each writer: 104 in all

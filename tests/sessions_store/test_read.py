@@ -3,7 +3,7 @@
 import uuid
 
 from tests.factories import Caller, create_session
-from tests.orgs.statements import statements
+from tests.statements import statements
 
 
 def test_get_gives_the_session_and_its_generation(owner: Caller) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.factories import Caller, create_session
-from tests.orgs.statements import events_of, statements
+from tests.statements import events_of, statements
 
 
 def test_put_replaces_the_whole_state(owner: Caller) -> None:

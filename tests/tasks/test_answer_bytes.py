@@ -12,7 +12,7 @@ from orgs.authentication import authenticate_key
 from orgs.models import Organization
 from tasks import hot_paths
 from tests.factories import Answer, Caller, submit_task, text_message
-from tests.orgs.statements import at_once, system_rows
+from tests.statements import at_once, system_rows
 from tests.tasks.test_growth import pages
 from tests.tasks.work import Made, append, append_chunk, claim, get, key_of, path
 

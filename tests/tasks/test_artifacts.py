@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.factories import Answer, Caller, submit_task
-from tests.orgs.statements import at_once, events_of, statements
+from tests.statements import at_once, events_of, statements
 from tests.tasks.work import append, append_chunk, get, path, put_state, snapshot
 
 WRITERS = 6

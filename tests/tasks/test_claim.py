@@ -11,7 +11,7 @@ from orgs.models import Organization
 from tasks.models import Task
 from tests import factories
 from tests.factories import Caller, submit_task
-from tests.orgs.statements import elsewhere, events_of, statements
+from tests.statements import elsewhere, events_of, statements
 from tests.tasks.work import append, claim, claim_one, expire_lease, get, put_state, task_in
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from orgs.models import Organization
 from tests.factories import Answer, Caller, submit_task
-from tests.orgs.statements import at_once, events_of
+from tests.statements import at_once, events_of
 from tests.tasks.work import append, claim, expire_lease, get, heartbeat, put_state, under
 
 CLAIMERS = 6

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.factories import Answer, Caller, submit_task
-from tests.orgs.statements import at_once, events_of
+from tests.statements import at_once, events_of
 from tests.tasks.work import ENDINGS, Made, append, append_chunk, claim_one, get, path, put_state, task_in, under
 
 ROUNDS = 20  # of each race; 100 and more were run while this was written

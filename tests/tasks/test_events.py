@@ -7,7 +7,7 @@ import pytest
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller, submit_task
-from tests.orgs.statements import events_of, statements
+from tests.statements import events_of, statements
 from tests.tasks.work import (
     append,
     append_chunk,

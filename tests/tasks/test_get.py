@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from tests.factories import Caller, submit_task
-from tests.orgs.statements import statements
+from tests.statements import statements
 from tests.tasks.work import Made, append, append_chunk, path
 
 

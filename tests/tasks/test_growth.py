@@ -7,7 +7,7 @@ from orgs import tenancy
 from orgs.authentication import authenticate_key
 from orgs.models import Organization
 from tests.factories import Caller, submit_task
-from tests.orgs.statements import rows
+from tests.statements import rows
 from tests.tasks.work import Made, append, get
 
 LONG = 10_000

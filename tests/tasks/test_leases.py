@@ -8,7 +8,7 @@ import pytest
 
 from orgs.models import Organization
 from tests.factories import Answer, Caller, submit_task
-from tests.orgs.statements import events_of, statements
+from tests.statements import events_of, statements
 from tests.tasks.work import (
     Made,
     append,

@@ -7,7 +7,7 @@ import pytest
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller, submit_task
-from tests.orgs.statements import statements
+from tests.statements import statements
 from tests.tasks.work import BELONGINGS, put_state, task_in
 
 

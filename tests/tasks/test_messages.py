@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.factories import Caller, submit_task, text_message
-from tests.orgs.statements import at_once, events_of, statements
+from tests.statements import at_once, events_of, statements
 from tests.tasks.work import append, get, path, put_state, task_in
 
 APPENDERS = 8

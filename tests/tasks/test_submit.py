@@ -9,8 +9,8 @@ from orgs import tenancy
 from orgs.models import Agent, Organization
 from tests import factories
 from tests.factories import Caller, submit_task, text_message
-from tests.orgs.statements import at_once, events_of, statements, wait_until_someone_waits
 from tests.sessions_store.holding import wait_until_held
+from tests.statements import at_once, events_of, statements, wait_until_someone_waits
 
 
 def test_a_task_starts_submitted_with_its_first_message(owner: Caller) -> None:

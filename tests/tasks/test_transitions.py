@@ -12,7 +12,7 @@ from orgs.models import Organization
 from tasks import hot_paths
 from tasks.models import TERMINAL, State, Task
 from tests.factories import Caller, submit_task
-from tests.orgs.statements import rows, statements
+from tests.statements import rows, statements
 from tests.tasks.work import BELONGINGS, Made, append, append_chunk, get, key_of, path, put_state, snapshot, task_in
 
 OPEN = ("submitted", "working", "input-required", "auth-required")

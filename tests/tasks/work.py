@@ -7,7 +7,7 @@ from orgs import tenancy
 from orgs.models import Organization
 from tasks.models import State, Task
 from tests.factories import Answer, Caller, submit_task, text_message
-from tests.orgs.statements import system_rows
+from tests.statements import system_rows
 
 ENDINGS = ("task.completed", "task.canceled", "task.failed", "task.rejected")
 Made = dict[str, Any]
