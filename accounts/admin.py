@@ -15,11 +15,14 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from accounts.models import User
+from audit.admin import ConsoleAdmin
 from audit.models import Action
 from audit.services import record
 
 # Operators may do everything or nothing yet: groups would be rows that no fieldset shows.
 admin.site.unregister(Group)
+
+POWERS = ("is_active", "is_staff", "is_superuser")
 
 
 class PasswordWidget(ReadOnlyPasswordHashWidget):
@@ -44,9 +47,18 @@ class UserChangeForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("email", "display_name", "external_id", "is_active", "is_staff", "is_superuser")
 
+    def clean(self) -> Any:
+        """Keep one operator who may do everything; of two demoted at once the second waits, and counts anew."""
+        stays = all(self.cleaned_data.get(name) for name in POWERS)
+        if not stays and all(self.initial[name] for name in POWERS):
+            operators = User.objects.filter(**dict.fromkeys(POWERS, True)).order_by("id").select_for_update()
+            if {operator.id for operator in operators} <= {self.instance.id}:
+                raise forms.ValidationError("This is the last operator who may do everything here.")
+        return super().clean()
+
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     list_display = ["email", "display_name", "is_active", "is_staff", "created_at"]
@@ -70,8 +82,14 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
-        _record(Action.ADMIN_CHANGED, request, obj, message)
+        _record(self._change(request), request, obj, message)
         return super().log_change(request, obj, message)
+
+    @staticmethod
+    def _change(request: HttpRequest) -> Action:
+        match = request.resolver_match
+        of_password = match is not None and match.url_name == "auth_user_password_change"
+        return Action.USER_PASSWORD_CHANGED if of_password else Action.ADMIN_CHANGED
 
 
 def _record(action: Action, request: HttpRequest, user: User, message: Any) -> None:

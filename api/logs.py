@@ -50,6 +50,15 @@ class JSONFormatter(logging.Formatter):
         return text
 
 
+class BareFormatter(JSONFormatter):
+    """Say that a request was refused and by which rule (the logger's name), without its words or a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        bare = logging.makeLogRecord(vars(record))
+        bare.msg, bare.args, bare.exc_info = "the request was refused", None, None
+        return super().format(bare)
+
+
 def _chain(error: BaseException | None) -> list[BaseException]:
     """Return the exception and all that led to it, or that it groups."""
     found: list[BaseException] = []

@@ -42,7 +42,7 @@ if BEHIND_TLS:
 SECURE_REFERRER_POLICY = "same-origin"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "orgs.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -168,13 +168,18 @@ WHITENOISE_AUTOREFRESH = False
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "api.logs.JSONFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "formatters": {"json": {"()": "api.logs.JSONFormatter"}, "bare": {"()": "api.logs.BareFormatter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+        "bare": {"class": "logging.StreamHandler", "formatter": "bare"},
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         name: {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False}
         for name in ("holdfast", "django", "celery")
     }
     # RequestMiddleware writes one line a request; Django's own would be a second one.
-    | {"django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
+    | {"django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}}
+    # Requests that Django finds suspicious: its words hold what was sent, such as a Host header.
+    | {"django.security": {"handlers": ["bare"], "level": "WARNING", "propagate": False}},
 }

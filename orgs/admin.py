@@ -1,33 +1,98 @@
+"""Organizations and who acts in them: forms send their fields to services, which audit and publish."""
+
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from audit.admin import ConsoleAdmin
 from orgs import services
+from orgs.forms import KeyForm, OrganizationForm, ServiceForm
 from orgs.models import Agent, APIKey, Membership, Organization
 
+REFUSALS = (
+    services.SlugTaken,
+    services.AlreadyMember,
+    services.LastOwner,
+    services.InvalidExpiry,
+    services.UnknownReference,
+    ObjectDoesNotExist,
+)
 
-class SubjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """For looking; what may be changed here goes through a service, so that it is audited and becomes an event."""
 
-    show_full_result_count = False
+class SubjectAdmin(ConsoleAdmin):
+    """What has generations and events: saved by `add` and `change`, which call a service; not deleted, as a rule."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    form = ServiceForm
+    actions: Any = None
+    readonly_fields = ["id", "owner_id", "generation", "created_at"]
+    # What is asked for when a row is added, and which of it stays as it was.
+    asked: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ("organization",)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def add(self, actor: str, form: Any) -> Model:
+        raise NotImplementedError
+
+    def change(self, actor: str, row: Any, changes: dict[str, Any]) -> Model:
+        raise NotImplementedError
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self.fixed, *self.readonly_fields] if obj else []
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*self.asked, *self.readonly_fields] if obj else self.asked
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.refusal = getattr(request, "refusal", "")
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except REFUSALS as refusal:
+            # What was written is taken back by now. The form is shown again and says why.
+            request.refusal = str(refusal)  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            saved = self.change(actor_of(request), obj, {name: form.cleaned_data[name] for name in form.changed_data})
+        else:
+            saved = self.add(actor_of(request), form)
+        # What Django does next with the form's row (its log, its answer) is about the row that the service saved.
+        vars(obj).update(vars(saved))
 
 
 @admin.register(Organization)
 class OrganizationAdmin(SubjectAdmin):
     list_display = ["name", "slug", "id", "generation", "created_at"]
     search_fields = ["name", "slug", "id"]
+    asked = ("name", "slug")
+    fixed = ("slug",)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **({} if obj else {"form": OrganizationForm}) | kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_fields(request, obj) if obj else (*self.asked, "owner")
+
+    def add(self, actor: str, form: Any) -> Organization:
+        return services.create_organization(**form.cleaned_data, actor=actor)
+
+    def change(self, actor: str, row: Organization, changes: dict[str, Any]) -> Organization:
+        return services.set_name(row.id, **changes, actor=actor) if changes else row
 
 
 @admin.register(Membership)
@@ -36,6 +101,28 @@ class MembershipAdmin(SubjectAdmin):
     list_filter = ["role"]
     list_select_related = ["organization", "user"]
     search_fields = ["user__email", "organization__slug"]
+    autocomplete_fields = ["organization", "user"]
+    asked = ("organization", "user", "role")
+    fixed = ("organization", "user")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("orgs.delete_membership")
+
+    def add(self, actor: str, form: Any) -> Membership:
+        return services.add_member(**form.cleaned_data, actor=actor)
+
+    def change(self, actor: str, row: Membership, changes: dict[str, Any]) -> Membership:
+        return services.change_role(row.id, **changes, actor=actor) if changes else row
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        services.remove_member(obj.id, actor=actor_of(request))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except (services.LastOwner, Membership.DoesNotExist) as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:orgs_membership_changelist"))
 
 
 @admin.register(Agent)
@@ -43,23 +130,63 @@ class AgentAdmin(SubjectAdmin):
     list_display = ["name", "slug", "organization", "generation", "created_at"]
     list_select_related = ["organization"]
     search_fields = ["name", "slug", "organization__slug"]
+    autocomplete_fields = ["organization"]
+    asked = ("organization", "name", "slug", "description")
+
+    def add(self, actor: str, form: Any) -> Agent:
+        organization = form.cleaned_data.pop("organization")
+        return services.add_agent(
+            organization.id, owner_id=organization.owner_id, fields=form.cleaned_data, actor=actor
+        )
+
+    def change(self, actor: str, row: Agent, changes: dict[str, Any]) -> Agent:
+        return services.set_agent_fields(Agent.objects.all(), row.id, changes=changes, actor=actor)
 
 
 @admin.register(APIKey)
 class APIKeyAdmin(SubjectAdmin):
+    """Keys are minted, shown once and revoked; nothing else about one changes."""
+
     list_display = ["__str__", "organization", "user", "agent", "expires_at", "last_used_at", "revoked_at"]
     list_select_related = ["organization", "user", "agent"]
     search_fields = ["key_id", "name", "organization__slug"]
+    autocomplete_fields = ["organization", "user", "agent"]
+    asked = ("organization", "name", "scopes", "user", "agent", "expires_at")
     actions = ["revoke"]
-    exclude = ["digest"]
+    readonly_fields = ["id", "key_id", "owner_id", "generation", "created_at", "last_used_at", "revoked_at"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orgs.change_apikey")
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **({} if obj else {"form": KeyForm}) | kwargs)
+
+    def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
+        minted = services.issue_operator_key(**form.cleaned_data, actor=actor_of(request), now=timezone.now())
+        vars(obj).update(vars(minted.row))
+        request.minted = minted  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: APIKey, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the key in this very answer: a message would carry it through a cookie to the next page."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Keep this API key",
+            "minted": request.minted,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/orgs/apikey/minted.html", context)
+
     @admin.action(description="Revoke the chosen keys", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: Any) -> None:
-        assert isinstance(request.user, User)
-        rows = list(queryset.select_for_update(of=("self",)))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> None:
+        rows = list(queryset.order_by("id").select_for_update(of=("self",)))
         for row in rows:
-            services.mark_revoked(row, actor=f"operator:{request.user.id}", now=timezone.now())
+            services.mark_revoked(row, actor=actor_of(request), now=timezone.now())
         self.message_user(request, f"{len(rows)} keys are revoked.")
+
+
+def actor_of(request: HttpRequest) -> str:
+    assert isinstance(request.user, User)
+    return f"operator:{request.user.id}"

@@ -1,7 +1,16 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+
+
+class ConsoleConfig(admin_apps.AdminConfig):
+    """Django's admin with the operators' sign-in."""
+
+    default = False
+    default_site = "orgs.console.Console"
 
 
 class OrgsConfig(AppConfig):
+    default = True
     name = "orgs"
     verbose_name = "Organizations"
 
@@ -9,4 +18,4 @@ class OrgsConfig(AppConfig):
         from orgs.connections import keep_connections
 
         keep_connections()
-        from orgs import checks, console  # noqa: F401  (both register themselves once the app registry is full)
+        from orgs import checks, console  # noqa: F401  (checks and receivers register themselves once the models are there)

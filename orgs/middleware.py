@@ -6,7 +6,8 @@ from typing import cast
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.db import transaction
+from django.core.exceptions import BadRequest, RequestDataTooBig, ValidationError
+from django.db import DataError, transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
@@ -18,6 +19,7 @@ from orgs.connections import drop_dead_connection
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 CONSOLE = "/admin/"
+MOST_BYTES = 1024 * 1024
 # Outermost first. CSRF is not among them: Django's admin decorates each of its views with csrf_protect itself.
 CHAIN = (
     SecurityMiddleware,
@@ -42,6 +44,9 @@ class OperatorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(CONSOLE):
             return self.get_response(request)
+        # Django would read a form of any size: settings leave the limit to the API's operations.
+        if _declared_length(request) > MOST_BYTES:
+            raise RequestDataTooBig
         drop_dead_connection()
         return self.console(request)
 
@@ -52,3 +57,15 @@ class OperatorMiddleware:
             if response.status_code >= 500:
                 transaction.set_rollback(True)
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Refuse a value that no column can hold: Django's own views look up whatever stands in an address."""
+        if request.path.startswith(CONSOLE) and isinstance(exception, (ValidationError, DataError)):
+            transaction.set_rollback(True)
+            raise BadRequest from exception
+
+
+def _declared_length(request: HttpRequest) -> int:
+    """Return how much Django would read: nothing where the header is missing or no number."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    return int(declared[:20]) if declared.isascii() and declared.isdigit() else 0

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from api.etags import PreconditionFailed
@@ -43,7 +45,15 @@ class InvalidExpiry(Exception):
 
 
 class UnknownReference(Exception):
-    """Raised when a body names an agent or a context that the organization does not have."""
+    """Raised when something is named that the organization does not have: an agent, a context, a member."""
+
+
+class AlreadyMember(Exception):
+    """Raised when a user is given a second place in an organization."""
+
+
+class LastOwner(Exception):
+    """Raised when an organization would be left without an owner."""
 
 
 # One constraint, one domain error; anything else is a defect and stays an IntegrityError.
@@ -51,6 +61,7 @@ CONSTRAINTS: dict[str, Exception] = {
     "accounts_user_email_unique": EmailTaken("A user with this e-mail address exists."),
     "orgs_organization_slug_key": SlugTaken("An organization with this slug exists."),
     "orgs_agent_slug_unique": SlugTaken("An agent with this slug exists."),
+    "orgs_membership_unique": AlreadyMember("This user is a member already."),
 }
 
 
@@ -84,36 +95,93 @@ def sign_up(*, email: str, display_name: str, password: str, name: str, slug: st
     return SignUp(user, made, minted)
 
 
-def create_organization(*, name: str, slug: str, owner: User) -> Organization:
-    """Create an organization with its first owner. Runs inside the system scope."""
-    made = Organization.objects.create(name=name, slug=slug, owner_id=owner.id)
-    actor = f"user:{owner.id}"
-    _note(Action.ORGANIZATION_CREATED, made, actor, slug=slug)
-    membership = Membership.objects.create(organization=made, user=owner, role=Role.OWNER, owner_id=owner.id)
-    _note(Action.MEMBERSHIP_CREATED, membership, actor, role=membership.role)
+def create_organization(*, name: str, slug: str, owner: User, actor: str | None = None) -> Organization:
+    """Create an organization with its first owner, who made it where no actor is named. Raises SlugTaken."""
+    actor = actor or f"user:{owner.id}"
+    with _constraints(), tenancy.system():
+        made = Organization.objects.create(name=name, slug=slug, owner_id=owner.id)
+        _note(Action.ORGANIZATION_CREATED, made, actor, slug=slug)
+        add_member(made, owner, role=Role.OWNER, actor=actor)
     return made
 
 
 def rename_organization(principal: Principal, *, name: str, expected: list[int] | None) -> Organization:
     with tenancy.organization(principal.organization_id):
-        found = Organization.objects.select_for_update().get(id=principal.organization_id)
-        _expect(found, expected)
-        found.name = name
-        found.save_change("name")
-        _note(Action.ORGANIZATION_RENAMED, found, principal.actor)
+        return set_name(principal.organization_id, name=name, actor=principal.actor, expected=expected)
+
+
+def set_name(organization_id: uuid.UUID, *, name: str, actor: str, expected: list[int] | None = None) -> Organization:
+    """Rename an organization inside the open scope."""
+    found = Organization.objects.select_for_update().get(id=organization_id)
+    _expect(found, expected)
+    found.name = name
+    found.save_change("name")
+    _note(Action.ORGANIZATION_RENAMED, found, actor)
     return found
 
 
+def add_member(organization: Organization, user: User, *, role: str, actor: str) -> Membership:
+    """Give a user a place in an organization, inside the open scope. Raises AlreadyMember."""
+    with _constraints(), transaction.atomic():
+        made = Membership.objects.create(organization=organization, user=user, role=role, owner_id=user.id)
+        _note(Action.MEMBERSHIP_CREATED, made, actor, role=made.role)
+    return made
+
+
+def change_role(membership_id: uuid.UUID, *, role: str, actor: str) -> Membership:
+    """Give a member another role, inside the open scope. Raises LastOwner, Membership.DoesNotExist."""
+    membership = _lock_membership(membership_id)
+    if membership.role != role:
+        _spare_last_owner(membership)
+        membership.role = role
+        membership.save_change("role")
+        _note(Action.MEMBERSHIP_CHANGED, membership, actor, role=role)
+    return membership
+
+
+def remove_member(membership_id: uuid.UUID, *, actor: str) -> None:
+    """Take a user's place in an organization away, inside the open scope; their keys of it are refused from then on.
+
+    Raises LastOwner, Membership.DoesNotExist.
+    """
+    membership = _lock_membership(membership_id)
+    _spare_last_owner(membership)
+    membership.generation += 1
+    _note(Action.MEMBERSHIP_REMOVED, membership, actor)
+    borne = APIKey.objects.filter(organization_id=membership.organization_id, user_id=membership.user_id)
+    for key_id in borne.values_list("key_id", flat=True):
+        transaction.on_commit(partial(forget, key_id))
+    membership.delete()
+
+
+def _lock_membership(membership_id: uuid.UUID) -> Membership:
+    """Lock the organization, then its membership: of two owners demoted at once the second waits, and counts anew."""
+    organization_id = Membership.objects.values_list("organization_id", flat=True).get(id=membership_id)
+    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+    return Membership.objects.select_for_update().get(id=membership_id)
+
+
+def _spare_last_owner(membership: Membership) -> None:
+    others = Membership.objects.filter(organization_id=membership.organization_id, role=Role.OWNER)
+    if membership.role == Role.OWNER and not others.exclude(id=membership.id).exists():
+        raise LastOwner("This is the organization's last owner.")
+
+
 def create_agent(principal: Principal, *, name: str, slug: str, description: str) -> Agent:
-    with _constraints(), tenancy.organization(principal.organization_id):
-        agent = Agent.objects.create(
-            organization_id=principal.organization_id,
+    with tenancy.organization(principal.organization_id):
+        return add_agent(
+            principal.organization_id,
             owner_id=principal.actor_id,
-            name=name,
-            slug=slug,
-            description=description,
+            fields={"name": name, "slug": slug, "description": description},
+            actor=principal.actor,
         )
-        _note(Action.AGENT_CREATED, agent, principal.actor, slug=slug)
+
+
+def add_agent(organization_id: uuid.UUID, *, owner_id: uuid.UUID, fields: Mapping[str, Any], actor: str) -> Agent:
+    """Register an agent inside the open scope. Raises SlugTaken."""
+    with _constraints(), transaction.atomic():
+        agent = Agent.objects.create(organization_id=organization_id, owner_id=owner_id, **fields)
+        _note(Action.AGENT_CREATED, agent, actor, slug=agent.slug)
     return agent
 
 
@@ -121,14 +189,28 @@ def change_agent(
     principal: Principal, agent_id: uuid.UUID, *, changes: Mapping[str, Any], expected: list[int] | None
 ) -> Agent:
     """Set the given fields. Raises Agent.DoesNotExist, PreconditionFailed, SlugTaken."""
-    with _constraints(), tenancy.organization(principal.organization_id):
-        agent = Agent.objects.select_for_update().get(organization_id=principal.organization_id, id=agent_id)
+    with tenancy.organization(principal.organization_id):
+        agents = Agent.objects.filter(organization_id=principal.organization_id)
+        return set_agent_fields(agents, agent_id, changes=changes, actor=principal.actor, expected=expected)
+
+
+def set_agent_fields(
+    agents: QuerySet[Agent],
+    agent_id: uuid.UUID,
+    *,
+    changes: Mapping[str, Any],
+    actor: str,
+    expected: list[int] | None = None,
+) -> Agent:
+    """Do the same to one of these agents, inside the open scope."""
+    with _constraints(), transaction.atomic():
+        agent = agents.select_for_update().get(id=agent_id)
         _expect(agent, expected)
         if changes:
             for field, value in changes.items():
                 setattr(agent, field, value)
             agent.save_change(*changes)
-            _note(Action.AGENT_CHANGED, agent, principal.actor, fields=sorted(changes))
+            _note(Action.AGENT_CHANGED, agent, actor, fields=sorted(changes))
     return agent
 
 
@@ -151,8 +233,7 @@ def create_api_key(
     excess = including(wanted) - principal.scopes
     if excess:
         raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
-    if expires_at is not None and not now < expires_at <= now + MAX_KEY_LIFETIME:
-        raise InvalidExpiry("expires_at must lie in the future, at most ten years from now.")
+    _check_expiry(expires_at, now)
     with tenancy.organization(principal.organization_id):
         own_expiry = APIKey.objects.values_list("expires_at", flat=True).get(id=principal.key_id)
         if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
@@ -209,13 +290,39 @@ def bootstrap(*, email: str, slug: str) -> tuple[SignUp, str] | None:
     return made, password
 
 
-def issue_operator_key(*, slug: str, name: str, scopes: Iterable[str], now: datetime) -> MintedKey:
-    """Create a key from the command line. Raises Organization.DoesNotExist."""
+def issue_operator_key(
+    organization: Organization,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    user: User | None = None,
+    agent: Agent | None = None,
+    expires_at: datetime | None = None,
+    actor: str,
+    now: datetime,
+) -> MintedKey:
+    """Create a key for an operator, in the system scope. Raises InvalidExpiry, UnknownReference."""
+    _check_expiry(expires_at, now)
     with tenancy.system():
-        organization = Organization.objects.get(slug=slug)
+        if user and not Membership.objects.filter(organization=organization, user=user).exists():
+            raise UnknownReference("This user is not a member of the organization.")
+        if agent and agent.organization_id != organization.id:
+            raise UnknownReference("The organization has no such agent.")
         return _mint(
-            organization, name=name, scopes=sorted(set(scopes)), actor="operator:shell", owner_id=organization.owner_id
+            organization,
+            name=name,
+            scopes=sorted(set(scopes)),
+            actor=actor,
+            owner_id=organization.owner_id,
+            user=user,
+            agent=agent,
+            expires_at=expires_at,
         )
+
+
+def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and not now < expires_at <= now + MAX_KEY_LIFETIME:
+        raise InvalidExpiry("expires_at must lie in the future, at most ten years from now.")
 
 
 def _mint(

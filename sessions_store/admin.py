@@ -2,12 +2,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from orgs.admin import SubjectAdmin
+from audit.admin import ReadOnlyAdmin
 from sessions_store.models import Session
 
 
 @admin.register(Session)
-class SessionAdmin(SubjectAdmin):
+class SessionAdmin(ReadOnlyAdmin):
     """States belong to the organization; the console shows that a session is there, not what it holds."""
 
     list_display = ["id", "organization", "title", "generation", "created_at", "updated_at"]

@@ -1,11 +1,11 @@
 from django.contrib import admin
 
-from orgs.admin import SubjectAdmin
+from audit.admin import ReadOnlyAdmin
 from tasks.models import Context, Task
 
 
 @admin.register(Task)
-class TaskAdmin(SubjectAdmin):
+class TaskAdmin(ReadOnlyAdmin):
     """What was said belongs to the organization; the console shows where a task stands, not what it holds."""
 
     list_display = [
@@ -25,7 +25,7 @@ class TaskAdmin(SubjectAdmin):
 
 
 @admin.register(Context)
-class ContextAdmin(SubjectAdmin):
+class ContextAdmin(ReadOnlyAdmin):
     list_display = ["id", "organization", "owner_id", "created_at"]
     list_select_related = ["organization"]
     search_fields = ["id", "organization__slug"]

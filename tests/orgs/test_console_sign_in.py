@@ -96,12 +96,36 @@ def test_a_post_without_the_forms_token_is_refused(browser: Browser, path: str) 
     assert answer.status_code == 403
 
 
-def test_signing_out_ends_the_session(browser: Browser) -> None:
-    token = browser.client.cookies["csrftoken"].value
+def test_signing_out_ends_the_session_and_is_audited(browser: Browser, operator: User) -> None:
+    token, name = browser.client.cookies["csrftoken"].value, request_id()
 
-    browser.client.post("/admin/logout/", {"csrfmiddlewaretoken": token})
+    browser.client.post("/admin/logout/", {"csrfmiddlewaretoken": token}, headers={"X-Request-Id": name})
 
     assert browser.open("/admin/").status_code == 302
+    assert entries_of(name) == [("operator.signed-out", f"operator:{operator.id}", str(operator.id), "success")]
+
+
+def test_changing_ones_own_password_works_and_is_audited(browser: Browser, operator: User) -> None:
+    name, new = request_id(), "another horse battery staple"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    answer = browser.send("/admin/password_change/", form, X_Request_Id=name)
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/password_change/done/")
+    assert browser.open("/admin/password_change/done/").status_code == 200
+    assert Browser().sign_in(operator, new).status_code == 302
+    assert entries_of(name) == [("user.password-changed", f"operator:{operator.id}", str(operator.id), "success")]
+
+
+def test_a_wrong_old_password_is_refused_and_audited_without_it(browser: Browser, operator: User) -> None:
+    name, new = request_id(), "another horse battery staple"
+    form = {"old_password": "a wrong guess", "new_password1": new, "new_password2": new}
+
+    answer = browser.send("/admin/password_change/", form, X_Request_Id=name)
+
+    assert answer.status_code == 200
+    assert Browser().sign_in(operator).status_code == 302
+    assert entries_of(name) == [("user.password-changed", f"operator:{operator.id}", str(operator.id), "refused")]
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(browser: Browser) -> None:

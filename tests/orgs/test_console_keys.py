@@ -1,0 +1,144 @@
+"""Operators mint API keys: the text is on one page, once, and nowhere else."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from orgs import keys, tenancy
+from orgs.models import APIKey, Organization
+from tests import factories
+from tests.factories import Caller
+from tests.orgs.console import Browser, entries_of
+from tests.statements import events_of, system_rows
+
+ADD = "/admin/orgs/apikey/add/"
+
+
+def form_of(organization: Organization, **fields: Any) -> dict[str, Any]:
+    return {"organization": str(organization.id), "name": "Minted", "scopes": ["orgs:read", "tasks:write"]} | fields
+
+
+def shown(answer: Any) -> str:
+    """Return the key that a page shows."""
+    found = keys.FORM.search(answer.content.decode())
+    assert found is not None, answer
+    return found[0]
+
+
+def rows_of(organization: Organization) -> list[APIKey]:
+    with tenancy.system():
+        return list(APIKey.objects.filter(organization=organization))
+
+
+def test_a_minted_key_works_with_its_scopes(browser: Browser, organization: Organization) -> None:
+    answer = browser.send(ADD, form_of(organization))
+
+    assert answer.status_code == 200
+    me = Caller(shown(answer)).get("/me").json
+    assert me["organization"]["id"] == str(organization.id)
+    assert (me["actor_type"], me["scopes"]) == ("api-key", ["orgs:read", "tasks:read", "tasks:write"])
+
+
+def test_minting_is_audited_and_becomes_an_event(browser: Browser, operator: User, organization: Organization) -> None:
+    name = uuid.uuid4().hex
+
+    browser.send(ADD, form_of(organization), X_Request_Id=name)
+
+    [row] = rows_of(organization)
+    assert entries_of(name) == [("api-key.created", f"operator:{operator.id}", str(row.id), "success")]
+    assert [(event["generation"], event["type"]) for event in events_of(row.id)] == [(1, "api-key.created")]
+
+
+def test_a_minted_key_is_on_no_other_page_and_in_no_cookie(browser: Browser, organization: Organization) -> None:
+    answer = browser.send(ADD, form_of(organization))
+
+    secret = shown(answer).split("_")[2]
+    [row] = rows_of(organization)
+    pages = [browser.open(f"/admin/{rest}") for rest in ("", "orgs/apikey/", f"orgs/apikey/{row.id}/change/")]
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert [page for page in pages if secret in page.content.decode()] == []
+    assert [cookie for cookie in browser.client.cookies.values() if secret in cookie.value] == []
+    assert system_rows("SELECT 1 FROM django_session WHERE session_data LIKE %s", f"%{secret}%") == []
+    assert system_rows("SELECT 1 FROM django_admin_log l WHERE l::text LIKE %s", f"%{secret}%") == []
+    assert system_rows("SELECT 1 FROM audit_entry e WHERE e::text LIKE %s", f"%{secret}%") == []
+
+
+def test_a_key_acts_as_the_member_or_the_agent_it_was_minted_for(browser: Browser, organization: Organization) -> None:
+    user, agent = factories.make_member(organization), factories.make_agent(organization)
+
+    answers = [
+        browser.send(ADD, form_of(organization, **bearer)) for bearer in ({"user": user.id}, {"agent": agent.id})
+    ]
+
+    actors = [Caller(shown(answer)).get("/me").json for answer in answers]
+    assert [(me["actor_type"], me["actor_id"]) for me in actors] == [("user", str(user.id)), ("agent", str(agent.id))]
+
+
+def test_a_key_expires_when_it_was_said(browser: Browser, organization: Organization) -> None:
+    ends = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+
+    browser.send(ADD, form_of(organization, expires_at_0=f"{ends:%Y-%m-%d}", expires_at_1=f"{ends:%H:%M:%S}"))
+
+    [row] = rows_of(organization)
+    assert row.expires_at == ends
+
+
+@pytest.mark.parametrize("kind", ["user", "agent"])
+def test_a_key_is_not_minted_for_someone_of_another_organization(
+    browser: Browser, organization: Organization, kind: str
+) -> None:
+    other = factories.make_organization()
+    stranger = factories.make_member(other) if kind == "user" else factories.make_agent(other)
+    name = uuid.uuid4().hex
+
+    answer = browser.send(ADD, form_of(organization, **{kind: str(stranger.id)}), X_Request_Id=name)
+
+    assert "errornote" in answer.content.decode()
+    assert (rows_of(organization), entries_of(name)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"scopes": []},
+        {"scopes": ["tasks:everything"]},
+        {"scopes": ["\0"]},
+        {"name": ""},
+        {"name": "n" * 201},
+        {"name": "\0"},
+        {"expires_at_0": "2020-01-01", "expires_at_1": "00:00"},
+        {"expires_at_0": "9999-12-31", "expires_at_1": "23:59"},
+        {"expires_at_0": "0001-01-01", "expires_at_1": "00:00"},
+        {"expires_at_0": "soon"},
+        {"user": "no-id"},
+        {"agent": str(uuid.uuid4())},
+    ],
+    ids=str,
+)
+def test_what_is_no_key_is_refused(browser: Browser, organization: Organization, fields: dict[str, Any]) -> None:
+    answer = browser.send(ADD, form_of(organization, **fields))
+
+    assert answer.status_code in (200, 400)
+    assert rows_of(organization) == []
+
+
+def test_a_key_acts_for_one(browser: Browser, organization: Organization) -> None:
+    user, agent = factories.make_member(organization), factories.make_agent(organization)
+
+    answer = browser.send(ADD, form_of(organization, user=str(user.id), agent=str(agent.id)))
+
+    assert "not as both" in answer.content.decode()
+    assert rows_of(organization) == []
+
+
+def test_a_minted_key_is_not_changed(browser: Browser, organization: Organization) -> None:
+    row, token = factories.make_key(organization).row, browser.client.cookies["csrftoken"].value
+
+    answer = browser.client.post(
+        f"/admin/orgs/apikey/{row.id}/change/", {"csrfmiddlewaretoken": token, "name": "Changed"}
+    )
+
+    assert answer.status_code == 403
