@@ -1,8 +1,17 @@
 """Celery wakes; the database knows. Due work is rows, so a lost wake-up costs time and nothing else."""
 
+import logging.config
 import os
+import warnings
+from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
+from celery.signals import setup_logging
+from django.conf import settings
+
+# It warns of root, who must not unpickle what the broker hands over. Only JSON is accepted here, from anyone.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -12,3 +21,9 @@ app.autodiscover_tasks(related_name="jobs")
 app.conf.beat_schedule = {
     "prune-idempotent-answers": {"task": "operations.jobs.prune_idempotent_answers", "schedule": 600.0},
 }
+
+
+@setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # celery ships no types
+def _log_as_the_service_does(**kwargs: Any) -> None:
+    # A receiver keeps Celery from adding handlers and formats of its own.
+    logging.config.dictConfig(settings.LOGGING)

@@ -3,19 +3,23 @@
 import getpass
 import os
 import shlex
-import sys
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor import events
+from supervisor import events, loggers
 from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
+from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
 from operations.embedded.errors import CannotStart
 from operations.embedded.paths import Var, write_atomically
+from operations.output import Output, SupervisorLines, write
+
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 20
     log: Path | None = None  # below VAR
-    once: bool = False
+    once: bool = False  # it says something to people, and ends
 
     def section(self) -> str:
         """Answer this program's part of supervisord's configuration."""
@@ -43,13 +47,27 @@ class Program:
             "startsecs": 0 if self.once else 1,
             # It never gives up: a database that is long in recovery must not end in a service that stays down.
             "startretries": 1_000_000,
-            "redirect_stderr": "true",
+            "redirect_stderr": "true" if self.log else "false",
             "stdout_events_enabled": "false" if self.log else "true",
+            "stderr_events_enabled": "false" if self.log else "true",
             "stdout_logfile": self.log or "NONE",
+            "stderr_logfile": "NONE",
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": 1,
         }
         return _section(f"program:{self.name}", settings)
+
+
+class _Options(ServerOptions):  # type: ignore[misc]
+    """supervisord's options, with its messages in the service's log."""
+
+    def make_logger(self) -> None:
+        self.logger = loggers.getLogger(self.loglevel)
+        self.logger.addHandler(SupervisorLines())
+        for message in self.parse_criticals:
+            self.logger.critical(message)
+        for message in self.parse_warnings:
+            self.logger.warn(message)
 
 
 class _Foreground(Supervisor):  # type: ignore[misc]
@@ -61,17 +79,24 @@ class _Foreground(Supervisor):  # type: ignore[misc]
 
     def runforever(self) -> None:
         # Not earlier: run() forgets all subscriptions.
-        events.subscribe(events.ProcessLogEvent, _hand_on)
+        output = Output(plain="announcement")
+        events.subscribe(events.ProcessLogEvent, output.hand_on)
+        for ended in (events.ProcessStateExitedEvent, events.ProcessStateBackoffEvent, events.ProcessStateStoppedEvent):
+            events.subscribe(ended, output.finish)
+        events.subscribe(events.SupervisorStoppingEvent, _say_so)
         # Its loop waits a second before it starts anything.
         for group in sorted(self.process_groups.values()):
             group.transition()
         super().runforever()
 
+    def handle_signal(self) -> None:
+        # Its own would start anew on SIGHUP, which is what a closing terminal sends.
+        if self.options.get_signal() in _ENDING:
+            self.options.mood = SupervisorStates.SHUTDOWN
 
-def _hand_on(event: events.ProcessLogEvent) -> None:
-    # When nobody reads any more, the service goes on.
-    with suppress(OSError):
-        os.write(sys.stdout.fileno(), event.data)
+
+def _say_so(event: events.SupervisorStoppingEvent) -> None:
+    write(b"Stopping the service ...\n")
 
 
 def run_supervised(var: Var, programs: Sequence[Program]) -> None:
@@ -80,10 +105,9 @@ def run_supervised(var: Var, programs: Sequence[Program]) -> None:
     os.chdir(var.root)
     configuration = var.run / "supervisord.conf"
     write_atomically(configuration, "\n".join([_own_section(var), *(program.section() for program in programs)]))
-    options = ServerOptions()
+    options = _Options()
     options.realize(["--configuration", str(configuration)])
     options.first, options.test = True, False
-    # supervisord's own main() would start anew on SIGHUP, which is what a closing terminal sends.
     with suppress(ExitNow):
         _Foreground(options).main()
     options.close_logger()

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from operations import startup
 
@@ -27,8 +28,15 @@ class Command(BaseCommand):
         if not options["prepare"]:
             sys.exit(startup.main())
         try:
-            call_command("migrate", interactive=False, skip_checks=False)
+            self._migrate()
         except OperationalError as error:
             reason = str(error).strip().partition("\n")[0]
             raise CommandError(f"The database that DATABASE_URL or DB_* names cannot be used: {reason}") from None
         call_command("bootstrap")
+
+    def _migrate(self) -> None:
+        executor = MigrationExecutor(connection)
+        if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.stdout.write(f"Applying {len(plan)} migrations, up to {plan[-1][0]} ...")
+        # Without its own list, of which it prints the half also where there is nothing to do.
+        call_command("migrate", interactive=False, skip_checks=False, verbosity=0)
