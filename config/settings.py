@@ -19,12 +19,12 @@ DEBUG = False
 SECRET_KEY = env.secret("SECRET_KEY")
 # Older SECRET_KEYs, newest first: cursors and stored answers signed with them stay readable during a rotation.
 SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
-# Host names that the console answers to.
+# Host names that the console answers to; the API answers to any.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Origins, with scheme, from which the console takes forms when a proxy changes the host name.
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
 
-# May anyone who reaches the service make an organization? Open where it listens on this machine only.
+# May anyone who reaches the service make an organization? `make up` closes it where HOST lets others reach it.
 SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed"))
 
 # How long an answer kept for an Idempotency-Key is replayed.

@@ -6,16 +6,18 @@ process is tethered to this one, so that nothing outlives it, however it ends.
 """
 
 import errno
+import ipaddress
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from operations import embedded
 from operations.embedded.binaries import launcher
@@ -75,6 +77,7 @@ def _up() -> None:
     engines = embedded.engines_for(var, postgres=postgres, valkey=valkey)
     _end_leftovers(engines)
     _require_free(address, patient=pid_file(var).exists())
+    keep_to_this_machine(address, os.environ)
     ports = _prepare(var, engines)
     for engine in engines:
         engine.publish(ports[engine.key])
@@ -117,9 +120,28 @@ def _require_free(address: Address, *, patient: bool) -> None:
         time.sleep(0.1)
 
 
+def keep_to_this_machine(address: Address, environ: MutableMapping[str, str]) -> None:
+    """Close sign-up where others reach the service, unless the operator says otherwise."""
+    if not reached_by_others(address):
+        return
+    embedded.apply({"SIGNUP": "closed"}, environ)
+    if environ.get("SIGNUP") == "closed":
+        print(f"Others may reach {address.host}, so nobody can sign up; SIGNUP=open lets anyone.", flush=True)
+
+
+def reached_by_others(address: Address) -> bool:
+    *_, where = _resolved(address)
+    return not ipaddress.ip_address(where[0]).is_loopback
+
+
+def _resolved(address: Address) -> tuple[int, int, int, str, tuple[Any, ...]]:
+    """Answer what granian binds: the first that the name resolves to. Raises OSError."""
+    return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+
+
 def _binding_problem(address: Address) -> OSError | None:
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, where = _resolved(address)
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)

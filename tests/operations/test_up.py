@@ -1,3 +1,4 @@
+import json
 import shutil
 import signal
 import socket
@@ -7,8 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from operations import startup
 from operations.embedded.paths import Var
 from operations.embedded.postgres import Postgres
+from operations.startup import Address
 from tests.operations.service import PATIENCE, Service, eventually, first_line
 
 
@@ -84,6 +87,54 @@ def test_sigkill_of_the_web_server_leaves_no_worker_on_its_port(running: Service
 
     psutil.wait_procs(workers, timeout=PATIENCE)
     eventually(lambda: running.ask("GET")[0] == 200, "another web server answers")
+
+
+def test_every_line_of_the_running_service_is_json_or_a_sentence_to_people(service: Service) -> None:
+    service.start()
+    service.find("celery").kill()
+    eventually(lambda: "exited: " in service.output, "the supervisor tells of the death")
+    service.stop(signal.SIGINT)
+
+    told = service.output.partition("Starting the service ...\n")[2].partition("Ctrl-C stops it.\n")
+    before = told[0].partition("Holdfast answers at")[0]
+    *after, last = [line for line in told[2].splitlines() if '"holdfast.worker"' not in line]
+
+    assert last == "Stopping the service ..."
+    lines = [json.loads(line) for line in (*before.splitlines(), *after)]
+    assert {"time", "level", "logger", "message"} <= set.intersection(*(set(line) for line in lines))
+    [death] = [line for line in lines if line["logger"] == "holdfast.supervisor"]
+    assert death["level"] == "warning"
+    assert "terminated by SIGKILL" in death["message"]
+
+
+def test_sign_up_is_closed_where_others_reach_the_service(service: Service) -> None:
+    service.extra["HOST"] = "0.0.0.0"
+
+    service.start()
+
+    assert service.find("granian").environ()["SIGNUP"] == "closed"
+    assert "Others may reach 0.0.0.0, so nobody can sign up; SIGNUP=open lets anyone.\n" in service.output
+
+
+def test_sign_up_is_as_usual_where_only_this_machine_reaches_the_service(running: Service) -> None:
+    assert "SIGNUP" not in running.find("granian").environ()
+
+
+@pytest.mark.parametrize(
+    ("host", "others"),
+    [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True), ("192.0.2.1", True)],
+)
+def test_the_host_says_whether_others_reach_the_service(host: str, others: bool) -> None:
+    assert startup.reached_by_others(Address(host, 8000, 1)) == others
+
+
+@pytest.mark.parametrize("name", ["SIGNUP", "SIGNUP_FILE"])
+def test_an_operator_may_open_sign_up_to_others(name: str) -> None:
+    environ = {name: "as the operator says"}
+
+    startup.keep_to_this_machine(Address("0.0.0.0", 8000, 1), environ)
+
+    assert environ == {name: "as the operator says"}
 
 
 def test_a_second_up_says_who_holds_the_folder(running: Service) -> None:
