@@ -1,0 +1,78 @@
+"""The documentation's examples, run as they stand against the service: only its address and the key are put in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.operations.service import PATIENCE, Service
+from tests.service.live import CHECKOUT, client, new_key
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n+(Send it again)?", re.DOTALL | re.MULTILINE)
+_PLACEHOLDERS = ("http://127.0.0.1:8000", "hf_…")
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    """Return the page's blocks, twice where the reader is told to send one again."""
+    found = _BLOCK.findall((CHECKOUT / page).read_text())
+    return [text for kind, text, again in found if kind == language for _ in range(2 if again else 1)]
+
+
+@pytest.fixture
+def key(service: Service) -> str:
+    return new_key(service)
+
+
+def _run(command: list[str], text: str, service: Service, key: str, folder: Path) -> str:
+    for placeholder, value in zip(_PLACEHOLDERS, (f"http://127.0.0.1:{service.port}", key), strict=True):
+        text = text.replace(placeholder, value)
+    environ = {"PATH": os.environ["PATH"], "KEY": key}
+    done = subprocess.run(
+        [*command, text], cwd=folder, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _states(service: Service, key: str) -> list[str]:
+    with client(service, key) as api:
+        return [task["state"] for task in api.get("/api/v1/tasks").raise_for_status().json()["items"]]
+
+
+def test_the_example_of_the_readme_does_what_it_says(service: Service, key: str, tmp_path: Path) -> None:
+    [example] = _blocks("README.md", "python")
+
+    # Without the packages of this folder: any Python runs it.
+    said = _run([sys.executable, "-I", "-S", "-W", "error", "-c"], example, service, key, tmp_path)
+
+    assert [line.split()[1] for line in said.splitlines()][-1] == "task.completed"
+    assert _states(service, key) == ["completed"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_commands_of_the_quickstart_do_what_it_says(service: Service, key: str, tmp_path: Path) -> None:
+    commands = _blocks("docs/quickstart.md", "bash")
+
+    said = _run(["bash", "-euo", "pipefail", "-c"], "\n".join(commands), service, key, tmp_path)
+
+    statuses = re.findall(r"HTTP/1.1 (\d+)", said)
+    assert statuses == ["200", "200", "412", "201", "201"]
+    assert re.findall(r'^etag: ("\d+")', said, re.MULTILINE | re.IGNORECASE)[:2] == ['"1"', '"2"']
+    assert '"code":"precondition-failed"' in said.replace(": ", ":")
+    assert re.findall(r"^idempotency-replayed: (\w+)", said, re.MULTILINE | re.IGNORECASE) == ["true"]
+    assert _states(service, key) == ["submitted"]
+
+
+def test_the_worker_of_the_how_to_completes_a_task(service: Service, key: str, tmp_path: Path) -> None:
+    with client(service, key) as api:
+        message = {"parts": [{"kind": "text", "text": "Plan the trip"}]}
+        api.post("/api/v1/tasks", json={"message": message}).raise_for_status()
+    [worker] = _blocks("docs/how-to/write-a-worker.md", "python")
+
+    _run([sys.executable, "-c"], worker, service, key, tmp_path)
+
+    assert _states(service, key) == ["completed"]
