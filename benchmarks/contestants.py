@@ -181,7 +181,14 @@ FLOOR = Contestant(
 )
 OURS = Contestant(
     name="Holdfast",
-    command=granian("wsgi", "config.wsgi:application", "--blocking-threads", str(BLOCKING_THREADS)),
+    command=granian(
+        "wsgi",
+        "config.wsgi:application",
+        "--blocking-threads",
+        str(BLOCKING_THREADS),
+        "--blocking-threads-idle-timeout",
+        "600",
+    ),
     prefix="/api/v1",
     task=SUBMITTED,
     prepare=migrate,
