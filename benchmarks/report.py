@@ -27,7 +27,7 @@ QUIET = 0.1
 
 @dataclass(frozen=True)
 class Verdict:
-    """One ratio against its budget; `low` and `high` span the rounds."""
+    """One ratio, or another figure, against its budget; `low` and `high` span the rounds."""
 
     what: str
     ratio: float
@@ -35,6 +35,7 @@ class Verdict:
     high: float
     budget: float
     at_least: bool
+    unit: str = "×"
 
     @property
     def met(self) -> bool:
@@ -45,8 +46,8 @@ class Verdict:
         missing = self.budget / self.ratio if self.at_least else self.ratio / self.budget
         outcome = "PASS" if self.met else f"SHORT BY {missing - 1:.0%}"
         return (
-            f"{self.what:62} {self.ratio:5.2f} × ({self.low:.2f}–{self.high:.2f})  budget {sign} {self.budget:g} ×"
-            f"  {outcome}"
+            f"{self.what:62} {self.ratio:5.2f} {self.unit} ({self.low:.2f}–{self.high:.2f})"
+            f"  budget {sign} {self.budget:g} {self.unit}  {outcome}"
         )
 
 

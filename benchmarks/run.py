@@ -13,7 +13,7 @@ from types import FrameType
 
 import psycopg
 
-from benchmarks import flatness, report, rounds
+from benchmarks import first_answer, flatness, report, rounds
 from benchmarks.contestants import FLOOR, ONE_PORT, OURS, PEER, Contestant, NotPrepared, Running
 from benchmarks.load import Load, LoadFailed
 from benchmarks.processes import Process, StartFailed, free_port, move, on_core, running, two_cores
@@ -43,6 +43,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--works", nargs="*", choices=WORKS, default=list(WORKS))
     parser.add_argument("--no-flatness", dest="flatness", action="store_false", help="skip short against long tasks")
+    parser.add_argument("--no-first-answer", dest="first_answer", action="store_false", help="skip the starts of up")
     parser.add_argument("--database-core", choices=("load", "application", "free"), default="load")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a budget is not met")
     return parser.parse_args(arguments)
@@ -74,6 +75,8 @@ def measure(options: argparse.Namespace) -> list[report.Verdict]:
     application, load = two_cores()
     if load is None:
         say("benchmarks: no two cores to pin to; application and load disturb each other, expect noise")
+    # Before anything else runs.
+    waits = [first_answer.wait(say)] if options.first_answer else []
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, on_core(load), ExitStack() as stack:
         environment = stack.enter_context(servers(Path(folder) / "var", progress=say, command="bench"))
         database = {"load": load, "application": application, "free": None}[options.database_core]
@@ -89,7 +92,7 @@ def measure(options: argparse.Namespace) -> list[report.Verdict]:
         measured = compete(options, scene)
         # Before the next measurement, which may fail.
         print(report.table(measured, PEER.name), flush=True)
-        return judge(options, measured, flat(options, scene))
+        return judge(options, measured, flat(options, scene), waits)
 
 
 def postmaster(url: str, core: int | None) -> Process | None:
@@ -141,7 +144,10 @@ def flat(options: argparse.Namespace, scene: Scene) -> list[flatness.Flat]:
 
 
 def judge(
-    options: argparse.Namespace, measured: Sequence[rounds.Measured], histories: Sequence[flatness.Flat]
+    options: argparse.Namespace,
+    measured: Sequence[rounds.Measured],
+    histories: Sequence[flatness.Flat],
+    waits: Sequence[report.Verdict],
 ) -> list[report.Verdict]:
     """Hold what was measured against the budgets; print and keep it."""
     rates = [
@@ -150,7 +156,7 @@ def judge(
         for name in ("ours", "one-port")
         if {"peer", name} <= set(options.contestants)
     ]
-    verdicts = [*rates, *(one.verdict() for one in histories)]
+    verdicts = [*rates, *(one.verdict() for one in histories), *waits]
     print(flatness.table(histories), "", *(verdict.line() for verdict in verdicts), sep="\n")
     print(report.caution(measured))
     say(f"Kept in {report.save(measured, histories, verdicts, vars(options))}")
