@@ -34,11 +34,12 @@ up: install
 	@exec $(VENV)/bin/python -I -S operations/embedded/launch.py --tether SIGTERM --parent $$PPID -- $(CURDIR)/$(VENV)/bin/python manage.py up
 
 # The tests start PostgreSQL and Valkey themselves, in a temporary folder. The long ones run reduced; test-all runs them whole.
+# `make test TESTS=tests/orgs` runs some of them.
 test: install-dev
-	$(VENV)/bin/python -m pytest -m "not slow"
+	$(VENV)/bin/python -m pytest -m "not slow" $(TESTS)
 
 test-all: install-dev
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(TESTS)
 
 # What only reads the code needs settings that load, and no servers.
 CODE_ONLY = SECRET_KEY=$$($(VENV)/bin/python -c 'import secrets; print(secrets.token_hex(32))') \

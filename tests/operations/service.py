@@ -59,7 +59,9 @@ class Service:
     @property
     def environ(self) -> dict[str, str]:
         paths = f"{self.extra.get('PYTHONPATH', '')}:{SITE_PACKAGES}".strip(":")
-        return {"PATH": os.environ["PATH"], "PORT": str(self.port), **self.extra, "PYTHONPATH": paths}
+        # The second is for an interpreter that was copied away from its library.
+        inherited = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        return {**inherited, "PORT": str(self.port), **self.extra, "PYTHONPATH": paths}
 
     def command(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a manage.py command with pipes on its three streams."""
