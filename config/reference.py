@@ -11,9 +11,13 @@ from ninja.operation import Operation
 
 django.setup()
 
-from config.api import api  # noqa: E402  (settings come first)
+from api import cursors, documents, metadata, requests  # noqa: E402  (settings come first)
+from config import bodies  # noqa: E402
+from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
+from orgs.services import MAX_KEY_LIFETIME  # noqa: E402
+from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
@@ -71,6 +75,35 @@ def _needed(operation: Operation) -> str:
     return "none: any valid key" if scope is None else f"`{scope}`"
 
 
+def limits() -> str:
+    waiting = bodies.Bodies()
+    rows = (
+        ("a body", _size(requests.DEFAULT_BODY_LIMIT), "413 `body-too-large`"),
+        ("a session's state", _size(MAX_STATE_BYTES), "413 `body-too-large`, `state-too-large`"),
+        ("objects, arrays, decimals in a document", f"{documents.MAX_COSTLY:,} of each", "413 `too-many-values`"),
+        ("levels of nesting", str(documents.MAX_DEPTH), "400 `invalid-json`"),
+        ("digits of a number", "4,300", "400 `invalid-json`"),
+        ("metadata of a session, task, message or artifact", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
+        ("items of a page", f"{cursors.MAX_LIMIT}, {cursors.DEFAULT_LIMIT} by default", "422 `invalid`"),
+        ("a page of messages or chunks, a history", _size(cursors.PAGE_BYTES), "the page or the history ends"),
+        ("seconds without a byte of a body, under `make up`", f"{waiting.idle_seconds:g}", "408 `body-too-slow`"),
+        ("seconds for a whole body, under `make up`", f"{waiting.whole_seconds:g}", "408 `body-too-slow`"),
+        ("large bodies under way, under `make up`", _size(waiting.held_at_most), "503 `too-many-bodies`"),
+        ("the life of an API key, where it has an end", f"{MAX_KEY_LIFETIME.days:,} days", "422 `invalid-expiry`"),
+    )
+    return GENERATED + (
+        "# Limits\n\nWhat is beyond them is refused, and nothing of it is kept. How long a statement may take and how "
+        "long\nan idempotent answer is kept are [settings](settings.md).\n\n"
+        "| what | at most | beyond |\n|---|---|---|\n"
+        + "\n".join(f"| {what} | {most} | {beyond} |" for what, most, beyond in rows)
+        + "\n"
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count // requests.MIB} MiB" if count >= requests.MIB else f"{count // 1024} KiB"
+
+
 def settings_page() -> str:
     source = (Path(__file__).parent / "settings.py").read_text(encoding="utf-8")
     rows = [
@@ -104,6 +137,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "openapi.json": openapi,
     "errors.md": errors,
     "permissions.md": permissions,
+    "limits.md": limits,
     "settings.md": settings_page,
 }
 
