@@ -124,14 +124,14 @@ def test_the_connection_of_a_body_given_up_is_closed(impatient: Server) -> None:
 
 
 def test_a_body_beyond_what_all_may_hold_is_put_off(impatient: Server, owner: Caller) -> None:
-    answer = impatient.send(request("POST", "/sessions", owner.key, document(metadata={"text": "x" * 500_000})))
+    answer = impatient.send(request("POST", "/sessions", owner.key, document(state={"text": "x" * 500_000})))
 
     assert (answer.status, answer.code) == (503, "too-many-bodies")
     assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_what_a_body_given_up_held_is_free_again(impatient: Server, owner: Caller) -> None:
-    large = document(metadata={"text": "x" * 250_000})
+    large = document(state={"text": "x" * 250_000})
     given_up = impatient.send(_declaring(300_000, "/sessions", owner.key) + b"x" * 250_000)
 
     answers = [impatient.send(request("POST", "/sessions", owner.key, large)).status for _ in range(3)]
