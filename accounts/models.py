@@ -50,7 +50,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(Lower("email"), name="accounts_user_email_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="accounts_user_email_unique",
+                violation_error_message="A user with this e-mail address exists.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email

@@ -8,10 +8,12 @@ import gc
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from math import isinf
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,9 @@ MAX_DEPTH = 64
 MAX_COSTLY = 1_000_000
 # Escapes that may stand for NUL or half a surrogate pair; only their presence makes a look at each string needed.
 SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+_lock = Lock()
+_resting = 0
 
 
 class InvalidJSON(Exception):
@@ -59,12 +64,27 @@ def _load(text: str) -> Any:
     if len(text) <= MAX_COSTLY:
         return json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_constant)
     read_object, read_number = _counted()
-    # The collector would walk through all that is read, again and again, and a document has no cycles.
-    gc.disable()
-    try:
+    with _collector_at_rest():
         return json.loads(text, object_pairs_hook=read_object, parse_float=read_number, parse_constant=_constant)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep the collector from walking through all that is read, again and again: a document has no cycles.
+
+    It is the whole process's, so it rests until the last of the threads that asked for it is done.
+    """
+    global _resting  # noqa: PLW0603
+    with _lock:
+        _resting += 1
+        gc.disable()
+    try:
+        yield
     finally:
-        gc.enable()
+        with _lock:
+            _resting -= 1
+            if not _resting:
+                gc.enable()
 
 
 def read(text: str) -> Any:

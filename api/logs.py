@@ -51,11 +51,15 @@ class JSONFormatter(logging.Formatter):
 
 
 class BareFormatter(JSONFormatter):
-    """Say that a request was refused and by which rule (the logger's name), without its words or a traceback."""
+    """Say that a request was refused and by which rule (the logger's name), without its words or a traceback.
+
+    Django calls it an error, but it is the caller's.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         bare = logging.makeLogRecord(vars(record))
         bare.msg, bare.args, bare.exc_info = "the request was refused", None, None
+        bare.levelno, bare.levelname = logging.WARNING, "WARNING"
         return super().format(bare)
 
 

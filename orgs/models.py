@@ -9,7 +9,8 @@ from accounts.identifiers import new_id
 from accounts.models import User
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
-valid_slug = RegexValidator(SLUG, "Use 1 to 63 lower-case letters, digits and inner hyphens.")
+# In Python `$` would also stand before a line's end.
+valid_slug = RegexValidator(SLUG.removesuffix("$") + r"\Z", "Use 1 to 63 lower-case letters, digits and inner hyphens.")
 
 
 class Changing(models.Model):
@@ -43,13 +44,20 @@ class Organization(Changing):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200)
-    slug = models.CharField(max_length=63, unique=True, validators=[valid_slug])
+    slug = models.CharField(max_length=63, validators=[valid_slug])
     owner_id = models.UUIDField(editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.CheckConstraint(name="orgs_organization_slug", condition=models.Q(slug__regex=SLUG))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["slug"],
+                name="orgs_organization_slug_unique",
+                violation_error_message="An organization with this slug exists.",
+            ),
+            models.CheckConstraint(name="orgs_organization_slug", condition=models.Q(slug__regex=SLUG)),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -108,11 +116,6 @@ class Agent(TenantModel):
         return self.name
 
 
-class APIKeyQuerySet(models.QuerySet["APIKey"]):
-    def unrevoked(self) -> "APIKeyQuerySet":
-        return self.filter(revoked_at=None)
-
-
 class APIKey(TenantModel):
     """The right to call the API as a user, an agent, or the key itself. Only a digest of the secret is kept."""
 
@@ -128,8 +131,6 @@ class APIKey(TenantModel):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
-
-    objects = APIKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"

@@ -1,9 +1,9 @@
 """Verbs that make and change organizations, agents and keys; each with its audit entry and its event."""
 
-import re
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -57,11 +57,11 @@ class LastOwner(Exception):
 
 
 # One constraint, one domain error; anything else is a defect and stays an IntegrityError.
-CONSTRAINTS: dict[str, Exception] = {
-    "accounts_user_email_unique": EmailTaken("A user with this e-mail address exists."),
-    "orgs_organization_slug_key": SlugTaken("An organization with this slug exists."),
-    "orgs_agent_slug_unique": SlugTaken("An agent with this slug exists."),
-    "orgs_membership_unique": AlreadyMember("This user is a member already."),
+CONSTRAINTS: dict[str, tuple[type[Exception], str]] = {
+    "accounts_user_email_unique": (EmailTaken, "A user with this e-mail address exists."),
+    "orgs_organization_slug_unique": (SlugTaken, "An organization with this slug exists."),
+    "orgs_agent_slug_unique": (SlugTaken, "An agent with this slug exists."),
+    "orgs_membership_unique": (AlreadyMember, "This user is a member already."),
 }
 
 
@@ -379,15 +379,14 @@ def _check_password(password: str, user: User) -> None:
         raise WeakPassword(" ".join(error.messages)) from None
 
 
-class _constraints:  # noqa: N801  (reads as a statement: with _constraints())
+@contextmanager
+def _constraints() -> Iterator[None]:
     """Turn the violation of a known constraint into its domain error, outside the transaction that it broke."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, IntegrityError):
-            name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
-            for known, domain_error in CONSTRAINTS.items():
-                if re.match(known.removesuffix("_key"), name):
-                    raise domain_error from None
+    try:
+        yield
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        if name not in CONSTRAINTS:
+            raise
+        kind, sentence = CONSTRAINTS[name]
+        raise kind(sentence) from None
