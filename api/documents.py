@@ -20,6 +20,8 @@ from uuid import UUID
 import simplejson
 
 MAX_DEPTH = 64
+# Of a number; Python refuses to read longer integers.
+MAX_DIGITS = 4300
 # Of objects, of arrays, and of numbers that are no integers, which all cost a step in Python: a million take about a
 # second, and 16 MiB could hold five.
 MAX_COSTLY = 1_000_000
@@ -52,8 +54,8 @@ def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except RecursionError:
         raise InvalidJSON(f"The body nests deeper than {max_depth} levels.") from None
     except ValueError:
-        # Only int() is left: Python refuses literals of more than 4,300 digits.
-        raise InvalidJSON("The body holds an integer of more than 4300 digits.") from None
+        # Only int() is left.
+        raise InvalidJSON(f"The body holds an integer of more than {MAX_DIGITS} digits.") from None
     suspicious = SUSPICIOUS.search(raw) is not None
     if suspicious or raw.count(b"[") + raw.count(b"{") > max_depth:
         _inspect(value, max_depth, (str, dict, list) if suspicious else (dict, list))
@@ -114,14 +116,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(text: str) -> Decimal:
-    if len(text) > 4300:
-        raise InvalidJSON("The body holds a number of more than 4300 characters.")
+    if len(text) > MAX_DIGITS:
+        raise InvalidJSON(f"The body holds a number of more than {MAX_DIGITS} characters.")
     if isinf(float(text)):
         raise InvalidJSON(f"The number {text[:40]} is beyond what a JSON reader can hold.")
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise InvalidJSON(f"The exponent of {text[:40]} is beyond what can be kept.") from None
+        number = None
+    if number is None or abs(int(number.as_tuple().exponent)) > MAX_DIGITS:
+        # Whoever makes an integer or a fraction of 1e-999999999 computes with as many digits, for as long as it takes.
+        raise InvalidJSON(f"The exponent of {text[:40]} is beyond what can be kept.")
     if "e" in text.lower() and (digits := str(number)).lstrip("-").isdigit():
         # 1e0 would be written as 1 and read as an integer, and -0e0 would lose its sign.
         return Decimal(f"{digits}.0")

@@ -56,7 +56,7 @@ class RequestMiddleware:
             # Made directly: `logger.info` would first walk the stack to find out that this line wrote it.
             line = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "request", None, None)
             line.fields = {
-                "method": request.method,
+                "method": method,
                 "path": request.path[:300],
                 "status": response.status_code,
                 "milliseconds": round(seconds * 1000, 2),

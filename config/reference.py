@@ -82,7 +82,7 @@ def limits() -> str:
         ("a session's state", _size(MAX_STATE_BYTES), "413 `body-too-large`, `state-too-large`"),
         ("objects, arrays, decimals in a document", f"{documents.MAX_COSTLY:,} of each", "413 `too-many-values`"),
         ("levels of nesting", str(documents.MAX_DEPTH), "400 `invalid-json`"),
-        ("digits of a number", "4,300", "400 `invalid-json`"),
+        ("digits or exponent of a number", f"{documents.MAX_DIGITS:,}", "400 `invalid-json`"),
         ("metadata of a session, task, message or artifact", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
         ("items of a page", f"{cursors.MAX_LIMIT}, {cursors.DEFAULT_LIMIT} by default", "422 `invalid`"),
         ("a page of messages or chunks, a history", _size(cursors.PAGE_BYTES), "the page or the history ends"),

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast, get_type_hints
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from ninja.operation import Operation
@@ -118,7 +119,8 @@ def _record_refusal(organization_id: uuid.UUID, key_id: uuid.UUID, actor: str, r
             subject_type="operation",
             outcome=Outcome.REFUSED,
             method=request.method,
-            path=request.path[:300],
+            # Quoted: jsonb takes no NUL, and a path may hold one.
+            path=quote(request.path[:300]),
             reason=reason,
             **detail,
         )

@@ -20,6 +20,8 @@ from tests.api.json_texts import json_documents, json_texts
         "0.1234567890123456789012345678901234567890",
         "1E+23",
         "1E-400",
+        "1E-4300",
+        "0E+4300",
         "-0.0",
         "1.0",
         "1.10",

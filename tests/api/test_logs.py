@@ -189,3 +189,10 @@ def test_an_error_that_led_to_another_is_logged_without_the_value(lines: io.Stri
     assert "while cleaning up" in text
     assert "invalid input syntax for type uuid" in text
     assert "told-to-nobody" not in text
+
+
+def test_a_method_that_http_does_not_know_is_not_repeated(lines: io.StringIO) -> None:
+    send("X" * 5000, "/me")
+
+    (line,) = _requests(lines)
+    assert (line["method"], line["status"]) == ("OTHER", 405)

@@ -1,5 +1,7 @@
 """Refusals that repeat are counted rather than written one by one."""
 
+import uuid
+
 import pytest
 
 from orgs import gate, keys
@@ -92,6 +94,17 @@ def test_a_key_that_was_admitted_leaves_a_row_for_each_thing_that_it_was_refused
         caller.get(path)
 
     assert [detail["path"] for detail in _refused(organization)] == ["/api/v1/tasks", "/api/v1/contexts"]
+
+
+@pytest.mark.parametrize("path", ["/tasks/a%00b", "/tasks/%ED%A0%80", "/tasks/%ff"])
+def test_no_path_keeps_a_refusal_out_of_the_trail(organization: Organization, clock: Clock, path: str) -> None:
+    minted = factories.make_key(organization, scopes=("agents:read",))
+    artifact = f"/tasks/{uuid.uuid4()}/artifacts/{path.rpartition('/')[2]}"
+
+    answers = [_forge(minted, artifact), Caller(minted.text).get(artifact)]
+
+    assert [answer.status for answer in answers] == [401, 403]
+    assert len(_refused(organization)) == 2
 
 
 def test_refusals_of_the_operation_itself_are_counted_too(organization: Organization, clock: Clock) -> None:
