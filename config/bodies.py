@@ -1,16 +1,23 @@
-"""Bodies of requests, collected before a thread is taken: bounded in size, in time, and in what all of them hold."""
+"""What calls hold while they are under way: bodies, collected before a thread is taken; answers, until they are sent.
+
+Both are bounded in time, and in what all of them, and those of one organization, hold together.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
 
 from django.http.request import UnreadablePostError
 
-from api.requests import DEFAULT_BODY_LIMIT, MIB, BodyTooLarge
-from config.bridge import Message, Receive
+from api.requests import MIB, BodyTooLarge
+from config.bridge import Answer, Message, Receive, Send
 
-# What a body may hold without being counted. Who holds all that is counted turns away large bodies, never these.
+logger = logging.getLogger("holdfast.front")
+# What a call may hold without being counted. Who holds all that is counted turns away large bodies, never these; and
+# larger ones are taken from known callers only.
 UNCOUNTED_BYTES = 64 * 1024
 
 
@@ -19,43 +26,72 @@ class BodyTooSlow(Exception):
 
 
 class TooManyBodies(Exception):
-    """Raised when large bodies under way hold all the memory that they may."""
+    """Raised when large bodies and answers under way hold all the memory that they may."""
+
+
+class TooManyAnswers(Exception):
+    """Raised when a large answer finds no room beside what other calls hold."""
 
 
 class Bodies:
-    """What the bodies of one process may take: in seconds without a byte, in seconds as a whole, and in bytes held.
+    """What the calls of one process may take: seconds without a byte, seconds as a whole, and bytes held.
 
-    The bytes count as held until the application has answered, or for as long as they wait for a thread.
+    A call counts from when its body comes until its answer is sent, by the larger of the two.
     """
 
-    def __init__(self, *, idle_seconds: float = 30, whole_seconds: float = 300, held_at_most: int = 256 * MIB) -> None:
-        self.idle_seconds, self.whole_seconds, self.held_at_most = idle_seconds, whole_seconds, held_at_most
+    def __init__(
+        self,
+        *,
+        idle_seconds: float = 30,
+        whole_seconds: float = 300,
+        held_at_most: int = 256 * MIB,
+        held_by_one: int = 64 * MIB,
+    ) -> None:
+        self.idle_seconds, self.whole_seconds = idle_seconds, whole_seconds
+        self.held_at_most, self.held_by_one = held_at_most, held_by_one
         self.held = 0
+        self._held_by: defaultdict[str, int] = defaultdict(int)
 
     @asynccontextmanager
     async def collected(
-        self, scope: Message, receive: Receive, limit: Callable[[], int]
-    ) -> AsyncIterator[tuple[BytesIO, int]]:
-        """Yield the body and its size.
+        self,
+        scope: Message,
+        receive: Receive,
+        *,
+        limit: Callable[[], int],
+        admit: Callable[[], Awaitable[str]],
+    ) -> AsyncIterator["Body"]:
+        """Yield the body of a call, whole.
 
-        `limit` is asked only about a body that is larger than most operations take. Raises BodyTooLarge, before
-        anything is read where the length is declared, BodyTooSlow, TooManyBodies, and UnreadablePostError when the
-        caller hangs up.
+        `limit` and `admit` are asked about a body that is larger than UNCOUNTED_BYTES, before more of it is taken: how
+        large it may be, and which organization sends it; what `admit` raises passes through. Raises BodyTooLarge,
+        before anything is read where the length is declared, BodyTooSlow, TooManyBodies, and UnreadablePostError when
+        the caller hangs up.
         """
-        declared = _declared(scope)
-        if declared is not None and declared > DEFAULT_BODY_LIMIT:
-            _refuse_beyond(limit(), declared)
-        body = _Body(self, limit)
+        body = Body(self, limit, admit)
         try:
+            declared = _declared(scope)
+            await body.make_room(declared or 0)
             if declared != 0:
                 await self._fill(body, receive, declared)
-            size = body.stream.tell()
             body.stream.seek(0)
-            yield body.stream, size
+            yield body
         finally:
-            self.held -= body.held
+            self.hold(body, 0)
 
-    async def _fill(self, body: "_Body", receive: Receive, declared: int | None) -> None:
+    def hold(self, body: "Body", count: int) -> bool:
+        """Have a call hold so many bytes, for its organization; False when there is no room for more of them."""
+        more = count - body.held
+        if more > 0 and (self.held + more > self.held_at_most or self._held_by[body.holder] + more > self.held_by_one):
+            return False
+        self.held += more
+        body.held = count
+        self._held_by[body.holder] += more
+        if not self._held_by[body.holder]:
+            del self._held_by[body.holder]
+        return True
+
+    async def _fill(self, body: "Body", receive: Receive, declared: int | None) -> None:
         now = asyncio.get_running_loop().time
         ends = now() + self.whole_seconds
         try:
@@ -63,42 +99,75 @@ class Bodies:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise UnreadablePostError(f"The connection ended after {body.stream.tell()} bytes.")
+                        raise UnreadablePostError(f"The connection ended after {body.size} bytes.")
                     if part := message.get("body"):
-                        body.add(part)
+                        await body.add(part)
                         timeout.reschedule(min(now() + self.idle_seconds, ends))
-                    if not message.get("more_body") or body.stream.tell() == declared:
+                    if not message.get("more_body") or body.size == declared:
                         return
         except TimeoutError:
             raise BodyTooSlow(
                 f"Send some of the body at least every {self.idle_seconds} s and all of it within "
-                f"{self.whole_seconds} s; {body.stream.tell()} bytes came."
+                f"{self.whole_seconds} s; {body.size} bytes came."
             ) from None
 
+    def keep(self, answer: Answer, body: "Body") -> None:
+        """Have the call hold its answer in place of its body. Raises TooManyAnswers, after which it cannot be sent."""
+        body.stream = BytesIO()
+        body.holder = body.holder or answer.organization
+        if answer.is_large and not self.hold(body, max(body.held, answer.size - UNCOUNTED_BYTES)):
+            answer.drop()
+            raise TooManyAnswers("Many large answers are under way; this one was made and is not sent.")
 
-class _Body:
-    def __init__(self, bodies: Bodies, limit: Callable[[], int]) -> None:
-        self.bodies, self.find_limit = bodies, limit
-        self.limit = DEFAULT_BODY_LIMIT
+    async def send(self, answer: Answer, send: Send) -> None:
+        """Send the answer. A caller who takes none of a large one for too long is given up."""
+        if not answer.is_large:
+            await answer.send(send)
+            return
+        now = asyncio.get_running_loop().time
+        ends = now() + self.whole_seconds
+
+        async def patient(message: Message) -> None:
+            await send(message)
+            timeout.reschedule(min(now() + self.idle_seconds, ends))
+
+        try:
+            async with asyncio.timeout(min(self.idle_seconds, self.whole_seconds)) as timeout:
+                await answer.send(patient)
+        except TimeoutError:
+            # The server closes a connection whose answer ends early, which is all that there is to tell by then.
+            logger.warning("an answer was not taken in time")
+
+
+class Body:
+    """One body under way, and what its call holds."""
+
+    def __init__(self, bodies: Bodies, limit: Callable[[], int], admit: Callable[[], Awaitable[str]]) -> None:
+        self.bodies, self._find_limit, self._admit = bodies, limit, admit
         self.stream = BytesIO()
+        self.size = 0
+        self.holder = ""
         self.held = 0
+        self._limit = UNCOUNTED_BYTES
 
-    def add(self, part: bytes) -> None:
-        size = self.stream.tell() + len(part)
-        if size > self.limit:
-            self.limit = self.find_limit()
-            _refuse_beyond(self.limit, size)
-        more = max(0, size - UNCOUNTED_BYTES) - self.held
-        if more and self.bodies.held + more > self.bodies.held_at_most:
+    async def add(self, part: bytes) -> None:
+        size = self.size + len(part)
+        await self.make_room(size)
+        if size > UNCOUNTED_BYTES and not self.bodies.hold(self, size - UNCOUNTED_BYTES):
             raise TooManyBodies("Many large bodies are under way; try again in a moment.")
-        self.bodies.held += more
-        self.held += more
         self.stream.write(part)
+        self.size = size
 
-
-def _refuse_beyond(limit: int, size: int) -> None:
-    if size > limit:
-        raise BodyTooLarge(f"The body is larger than the {limit} bytes that this operation takes.")
+    async def make_room(self, size: int) -> None:
+        """Ask whether a body of this size is taken, from this caller."""
+        if size <= self._limit:
+            return
+        if self._limit == UNCOUNTED_BYTES:
+            self._limit = self._find_limit()
+        if size > self._limit:
+            raise BodyTooLarge(f"The body is larger than the {self._limit} bytes that this operation takes.")
+        if not self.holder:
+            self.holder = await self._admit()
 
 
 def _declared(scope: Message) -> int | None:

@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from audit.origin import current_origin
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -130,24 +132,49 @@ class Answer:
     def __init__(self, bridge: "Bridge", call: _Call, context: Context, piece: bytes, more: bool) -> None:
         self._bridge, self._call, self._context = bridge, call, context
         self._piece, self._more = piece, more
+        if call.environ["REQUEST_METHOD"] == "HEAD" or call.status in WITHOUT_CONTENT:
+            self.drop()
+        # The body that came with the call may go while the answer is on its way.
+        call.environ = {}
+
+    @property
+    def size(self) -> int:
+        """The bytes that it holds, until they are sent."""
+        return len(self._piece)
+
+    @property
+    def is_large(self) -> bool:
+        return self._more or self.size > PIECE_BYTES
+
+    @property
+    def organization(self) -> str:
+        """The organization that the call was for, as the application noted it; may be empty."""
+        return self._context.run(current_origin).organization
 
     async def send(self, send: Send) -> None:
-        """Send it. Between two pieces the caller's slowness costs no thread; a caller who is gone ends it."""
-        call = self._call
-        if call.environ["REQUEST_METHOD"] == "HEAD" or call.status in WITHOUT_CONTENT:
-            self._piece = b""
-            self._end()
+        """Send it. Between two pieces the caller's slowness costs no thread; a caller who is gone ends it.
+
+        A server takes one message whole, however slowly it is read, but waits before it takes a further one.
+        """
         try:
-            await send({"type": "http.response.start", "status": call.status, "headers": call.headers})
-            while self._more:
-                await send({"type": "http.response.body", "body": self._piece, "more_body": True})
-                self._piece, self._more = await self._bridge.run(self._context, call.read)
+            await send({"type": "http.response.start", "status": self._call.status, "headers": self._call.headers})
+            while self._more or len(self._piece) > PIECE_BYTES:
+                # Of a long piece only a view is cut: it is there once, and goes with its last part.
+                view = memoryview(self._piece)
+                for begin in range(0, len(view), PIECE_BYTES):
+                    part = bytes(view[begin : begin + PIECE_BYTES])
+                    last = not self._more and begin + PIECE_BYTES >= len(view)
+                    await send({"type": "http.response.body", "body": part, "more_body": not last})
+                if not self._more:
+                    return
+                self._piece, self._more = await self._bridge.run(self._context, self._call.read)
             await send({"type": "http.response.body", "body": self._piece})
         finally:
-            self._end()
+            self.drop()
 
-    def _end(self) -> None:
-        """Have what is left closed, in a thread, since closing may take time."""
+    def drop(self) -> None:
+        """Let go of what is not sent, and have it closed in a thread, since closing may take time."""
+        self._piece = b""
         if self._more:
             self._more = False
             self._bridge.threads.submit(self._context.run, self._call.close)

@@ -43,6 +43,7 @@ TABLE: dict[type[Exception], Problem] = {
     requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
     bodies.BodyTooSlow: Problem(408, "body-too-slow", "The body did not come in time."),
     bodies.TooManyBodies: Problem(503, "too-many-bodies", "Too many large bodies are under way; try again."),
+    bodies.TooManyAnswers: Problem(503, "too-many-answers", "Too many large answers are under way; try again."),
     requests.UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is not sent as JSON."),
     requests.InvalidParameter: Problem(
         422, "invalid-parameter", "A query parameter is not one that this operation takes."

@@ -4,16 +4,20 @@
 `config.wsgi`, which spares the hop from the loop to a thread.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 
 from config.asgi import application as stream  # first: it sets Django up
 from config.bodies import Bodies
 from config.bridge import Bridge, Message, Receive, Send, environ_from
 from config.environment import Environment
 from config.limits import body_limit
-from config.refusals import refuse
+from config.refusals import refuse, say_alive
 from config.wsgi import application as web
 from operations.embedded.launch import tether
+from orgs.authentication import KeyRefused, Unauthenticated, authenticate_header
+from orgs.connections import drop_dead_connection
 
 # Under `manage.py up`, end with granian's main process: a killed one would leave workers on the shared port.
 tether()
@@ -30,15 +34,39 @@ def make_front(bodies: Bodies, django: Bridge) -> Callable[[Message, Receive, Se
         if scope["type"] != "http" or scope["path"].startswith(STREAM_PATHS):
             await stream(scope, receive, send)
             return
+        if scope["path"] == "/live" and scope["method"] in ("GET", "HEAD"):
+            # Without a thread: they may all be waiting for the database.
+            await say_alive(scope, send)
+            return
+        begun = False
         try:
-            async with bodies.collected(scope, receive, lambda: body_limit(scope["path"])) as (body, size):
-                answer = await django.call(environ_from(scope, body, size))
+            async with bodies.collected(
+                scope, receive, limit=lambda: body_limit(scope["path"]), admit=lambda: _admit(django, scope)
+            ) as body:
+                answer = await django.call(environ_from(scope, body.stream, body.size))
+                bodies.keep(answer, body)
+                begun = True
+                await bodies.send(answer, send)
+        except (Unauthenticated, KeyRefused):
+            # Django says why and notes it, before it looks at the body.
+            await (await django.call(environ_from(scope, BytesIO(), 0))).send(send)
         except Exception as error:
+            if begun:
+                raise
             await refuse(scope, send, error)
-        else:
-            await answer.send(send)
 
     return front
+
+
+async def _admit(django: Bridge, scope: Message) -> str:
+    """Return the organization of the caller's key; raises Unauthenticated or a KeyRefused."""
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    return await asyncio.get_running_loop().run_in_executor(django.threads, _organization, header.decode("latin-1"))
+
+
+def _organization(header: str) -> str:
+    drop_dead_connection()
+    return authenticate_header(header).organization
 
 
 application = make_front(Bodies(), Bridge(web, THREADS))

@@ -6,15 +6,19 @@ from django.urls import Resolver404, resolve
 
 from api.requests import DEFAULT_BODY_LIMIT
 from config.api import api
+from config.bodies import UNCOUNTED_BYTES
 
 
 def body_limit(path: str) -> int:
-    """Return the largest body that any operation of this path takes; the gate holds each to its own."""
+    """Return the largest body that any operation of this path takes; the gate holds each to its own.
+
+    Outside of the API there are forms only, which are small.
+    """
     try:
         route = resolve(path).route
     except Resolver404:
-        return DEFAULT_BODY_LIMIT
-    return _limits().get(route, DEFAULT_BODY_LIMIT)
+        return UNCOUNTED_BYTES
+    return _limits().get(route, UNCOUNTED_BYTES)
 
 
 @cache

@@ -77,8 +77,10 @@ def _needed(operation: Operation) -> str:
 
 def limits() -> str:
     waiting = bodies.Bodies()
+    held = f"{_size(waiting.held_at_most)} a process, {_size(waiting.held_by_one)} an organization, under `make up`"
     rows = (
         ("a body", _size(requests.DEFAULT_BODY_LIMIT), "413 `body-too-large`"),
+        ("a body without a valid key", _size(bodies.UNCOUNTED_BYTES), "401 `unauthenticated`, 413 `body-too-large`"),
         ("a session's state", _size(MAX_STATE_BYTES), "413 `body-too-large`, `state-too-large`"),
         ("objects, arrays, decimals in a document", f"{documents.MAX_COSTLY:,} of each", "413 `too-many-values`"),
         ("levels of nesting", str(documents.MAX_DEPTH), "400 `invalid-json`"),
@@ -88,7 +90,7 @@ def limits() -> str:
         ("a page of messages or chunks, a history", _size(cursors.PAGE_BYTES), "the page or the history ends"),
         ("seconds without a byte of a body, under `make up`", f"{waiting.idle_seconds:g}", "408 `body-too-slow`"),
         ("seconds for a whole body, under `make up`", f"{waiting.whole_seconds:g}", "408 `body-too-slow`"),
-        ("large bodies under way, under `make up`", _size(waiting.held_at_most), "503 `too-many-bodies`"),
+        ("large bodies and answers under way", held, "503 `too-many-bodies`, `too-many-answers`"),
         ("the life of an API key, where it has an end", f"{MAX_KEY_LIFETIME.days:,} days", "422 `invalid-expiry`"),
     )
     return GENERATED + (

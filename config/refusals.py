@@ -14,6 +14,7 @@ from api.middleware import RequestMiddleware
 from api.requests import PlainRequest
 from config import errors
 from config.bridge import Message, Send, environ_from
+from operations.health import live
 
 logger = logging.getLogger("holdfast.errors")
 
@@ -33,6 +34,11 @@ async def refuse(scope: Message, send: Send, error: Exception) -> None:
 async def not_found(scope: Message, send: Send) -> None:
     """Answer a path that no route has."""
     await _respond(scope, send, lambda request: errors.not_found(request, Http404()))
+
+
+async def say_alive(scope: Message, send: Send) -> None:
+    """Answer that the process runs."""
+    await _respond(scope, send, live)
 
 
 async def _respond(scope: Message, send: Send, respond: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -96,7 +96,7 @@ TEMPLATES = [
 
 # Set to false behind a transaction pooler that does not track prepared statements.
 PREPARE_STATEMENTS = env.boolean("DB_PREPARE_STATEMENTS", True)
-# Seconds until a serving process gives up a statement, and half of them a lock. 0 leaves it to the server: behind a
+# Seconds until a serving process gives up a statement, and a sixth of them a lock. 0 leaves it to the server: behind a
 # pooler that refuses it (PgBouncer), ALTER ROLE … SET statement_timeout, lock_timeout instead.
 DB_STATEMENT_TIMEOUT = env.integer("DB_STATEMENT_TIMEOUT", 30, least=0, most=3600)
 # A server that is gone without a word is noticed within half a minute; DATABASE_URL may say otherwise.

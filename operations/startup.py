@@ -222,7 +222,8 @@ def _processes(var: Var, address: Address, ports: Sequence[int]) -> list[Program
 
 def _web(address: Address) -> Sequence[str]:
     where = ("--host", address.host, "--port", str(address.port), "--workers", str(address.workers))
-    endurance = ("--respawn-failed-workers", "--workers-kill-timeout", "10")
+    # HTTP/1 only: over one connection of HTTP/2 a caller could have a hundred answers made and read none.
+    endurance = ("--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "10")
     return ("granian", "--interface", "asgi", *where, *endurance, "--log-level", "warning", "config.front:application")
 
 

@@ -16,7 +16,7 @@ from api.headers import reads
 from audit.models import Action, Entry
 from orgs import services, tenancy
 from orgs.models import Agent, APIKey, Membership, Organization
-from orgs.permissions import Scope, any_key, precheck, requires
+from orgs.permissions import Scope, any_key, body_limit, precheck, requires
 from orgs.principals import Request
 from orgs.schemas import (
     AgentIn,
@@ -52,6 +52,7 @@ def _require_open_sign_up() -> None:
 
 @router.post("/signup", auth=None, response={201: SignUpOut}, tags=["identity"])
 @precheck(_require_open_sign_up)
+@body_limit(64 * 1024)
 def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[SignUpOut]:
     """Create a user, an organization that they own, and its first API key, which is shown once."""
     made = services.sign_up(

@@ -63,7 +63,12 @@ _forgotten = 0
 
 def authenticate(request: HttpRequest) -> Principal:
     """Return the principal of the request's bearer key; raises Unauthenticated or a KeyRefused."""
-    scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return authenticate_header(request.META.get("HTTP_AUTHORIZATION", ""))
+
+
+def authenticate_header(header: str) -> Principal:
+    """As `authenticate`, from the value of the Authorization header."""
+    scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("Send an API key: Authorization: Bearer hf_…")
     return authenticate_key(text.strip())

@@ -54,12 +54,13 @@ def _close_with_thread(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 def bound_statements(seconds: int) -> None:
     """Have the connections of this process, made from now on, give up a statement after so many seconds.
 
-    A lock is waited for half as long, and a transaction may idle twice as long. For processes that serve: migrations
+    A lock is waited for a sixth of that: nothing here holds one for long, and who waits holds a thread. A transaction
+    may idle twice as long. For processes that serve: migrations
     and backups take their time. Told when a connection is made, so nothing of it stays behind in a pooler's.
     """
     limits = {
         "statement_timeout": seconds,
-        "lock_timeout": seconds / 2,
+        "lock_timeout": seconds / 6,
         "idle_in_transaction_session_timeout": seconds * 2,
     }
     options = connections.settings["default"]["OPTIONS"]

@@ -1,6 +1,7 @@
 """How a body is collected: its limits in size and time, and what all bodies together may hold."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,12 +9,21 @@ import pytest
 from django.http.request import UnreadablePostError
 
 from api.requests import MIB, BodyTooLarge
-from config.bodies import UNCOUNTED_BYTES, Bodies, BodyTooSlow, TooManyBodies
-from config.bridge import Message, Receive
-from tests.config.asgi import END, GONE, giving, scope
+from config.bodies import UNCOUNTED_BYTES, Bodies, Body, BodyTooSlow, TooManyAnswers, TooManyBodies
+from config.bridge import PIECE_BYTES, Answer, Bridge, Environ, Message, Receive, environ_from
+from orgs.authentication import Unauthenticated
+from tests.config.asgi import END, GONE, Sent, giving, scope
 
 CHUNKED = [(b"transfer-encoding", b"chunked")]
 LARGE = b"x" * (UNCOUNTED_BYTES + 1000)
+
+
+async def known() -> str:
+    return "an organization"
+
+
+async def other() -> str:
+    return "another"
 
 
 def _sized(length: int) -> list[tuple[bytes, bytes]]:
@@ -27,9 +37,9 @@ def collect(
 
     async def run() -> bytes:
         posted = scope("POST", headers=headers, **changes)
-        async with bodies.collected(posted, receive, lambda: limit) as (body, size):
-            content = body.read()
-            assert len(content) == size
+        async with bodies.collected(posted, receive, limit=lambda: limit, admit=known) as body:
+            content = body.stream.read()
+            assert len(content) == body.size
         return content
 
     try:
@@ -131,7 +141,7 @@ def test_a_body_comes_within_30_seconds_for_each_part_and_300_for_all(
 
     async def run() -> bool:
         try:
-            async with bodies.collected(scope("POST", headers=CHUNKED), receive, lambda: MIB):
+            async with bodies.collected(scope("POST", headers=CHUNKED), receive, limit=lambda: MIB, admit=known):
                 return True
         except BodyTooSlow:
             return False
@@ -145,7 +155,7 @@ def test_what_is_held_is_counted_until_the_body_is_done_with() -> None:
     bodies = Bodies()
 
     async def run() -> int:
-        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), lambda: MIB):
+        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), limit=lambda: MIB, admit=known):
             return bodies.held
 
     assert (asyncio.run(run()), bodies.held) == (len(LARGE) - UNCOUNTED_BYTES, 0)
@@ -161,9 +171,11 @@ def test_while_all_is_held_only_small_bodies_are_taken(second: bytes, taken: boo
     bodies = Bodies(held_at_most=1000)
 
     async def run() -> bool:
-        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), lambda: MIB):
+        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), limit=lambda: MIB, admit=known):
             try:
-                async with bodies.collected(scope("POST", headers=CHUNKED), giving(second, END), lambda: MIB):
+                async with bodies.collected(
+                    scope("POST", headers=CHUNKED), giving(second, END), limit=lambda: MIB, admit=known
+                ):
                     return True
             except TooManyBodies:
                 return False
@@ -178,7 +190,9 @@ def test_a_call_that_is_given_up_frees_what_its_body_held() -> None:
         reached = asyncio.Event()
 
         async def waits() -> None:
-            async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), lambda: MIB):
+            async with bodies.collected(
+                scope("POST", headers=CHUNKED), giving(LARGE, END), limit=lambda: MIB, admit=known
+            ):
                 reached.set()
                 await asyncio.Event().wait()
 
@@ -191,4 +205,107 @@ def test_a_call_that_is_given_up_frees_what_its_body_held() -> None:
         return held
 
     assert asyncio.run(run()) > 0
+    assert bodies.held == 0
+
+
+@pytest.mark.parametrize("headers", [_sized(len(LARGE)), CHUNKED], ids=["sized", "chunked"])
+def test_a_large_body_is_taken_from_known_callers_only(headers: list[tuple[bytes, bytes]]) -> None:
+    bodies = Bodies()
+
+    async def refused() -> str:
+        raise Unauthenticated
+
+    async def run() -> None:
+        receive = _never() if headers != CHUNKED else giving(b"x" * UNCOUNTED_BYTES, b"x", END)
+        async with bodies.collected(scope("POST", headers=headers), receive, limit=lambda: MIB, admit=refused):
+            raise AssertionError("it was taken")
+
+    with pytest.raises(Unauthenticated):
+        asyncio.run(run())
+    assert bodies.held == 0
+
+
+@pytest.mark.parametrize(("admit", "taken"), [(known, False), (other, True)], ids=["its own", "another"])
+def test_one_organization_leaves_room_for_others(admit: Callable[[], Awaitable[str]], taken: bool) -> None:
+    bodies = Bodies(held_by_one=1500)
+
+    async def run() -> bool:
+        post = scope("POST", headers=CHUNKED)
+        async with bodies.collected(post, giving(LARGE, END), limit=lambda: MIB, admit=known):
+            try:
+                async with bodies.collected(post, giving(LARGE, END), limit=lambda: MIB, admit=admit):
+                    return True
+            except TooManyBodies:
+                return False
+
+    assert (asyncio.run(run()), bodies.held) == (taken, 0)
+
+
+def answered(bodies: Bodies, size: int, send: Callable[[Bodies, Answer, Body], Awaitable[None]]) -> int:
+    """Have a call answered by so many bytes, and return what is held while `send` has the answer."""
+
+    def application(environ: Environ, start_response: Callable[..., object]) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"x" * size]
+
+    async def run() -> int:
+        bridge = Bridge(application, 1)
+        try:
+            async with bodies.collected(scope("GET"), _never(), limit=lambda: MIB, admit=known) as body:
+                answer = await bridge.call(environ_from(scope("GET"), body.stream, body.size))
+                bodies.keep(answer, body)
+                held = bodies.held
+                await send(bodies, answer, body)
+                return held
+        finally:
+            await asyncio.to_thread(bridge.threads.shutdown)
+
+    return asyncio.run(run())
+
+
+def test_an_answer_is_sent_in_pieces_and_counts_until_it_is_sent() -> None:
+    bodies, sent = Bodies(), Sent()
+
+    async def send(bodies: Bodies, answer: Answer, body: Body) -> None:
+        await bodies.send(answer, sent.send)
+
+    held = answered(bodies, MIB + 1, send)
+
+    assert (held, bodies.held) == (MIB + 1 - UNCOUNTED_BYTES, 0)
+    assert sent.content == b"x" * (MIB + 1)
+    assert {len(message["body"]) for message in sent[1:-2]} == {PIECE_BYTES}
+    assert [bool(message.get("more_body")) for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
+
+
+def test_a_small_answer_is_one_message_and_not_counted() -> None:
+    bodies, sent = Bodies(held_at_most=0), Sent()
+
+    async def send(bodies: Bodies, answer: Answer, body: Body) -> None:
+        await bodies.send(answer, sent.send)
+
+    assert (answered(bodies, PIECE_BYTES - 1, send), len(sent)) == (0, 2)
+
+
+def test_an_answer_without_room_is_not_begun() -> None:
+    async def send(bodies: Bodies, answer: Answer, body: Body) -> None:
+        raise AssertionError("there was room")
+
+    with pytest.raises(TooManyAnswers):
+        answered(Bodies(held_at_most=999), MIB, send)
+
+
+def test_a_caller_who_takes_nothing_of_a_large_answer_is_given_up() -> None:
+    bodies, begun = Bodies(idle_seconds=0.01), threading.Event()
+
+    async def never_taken(message: Message) -> None:
+        begun.set()
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def send(bodies: Bodies, answer: Answer, body: Body) -> None:
+        await bodies.send(answer, never_taken)
+
+    answered(bodies, MIB, send)
+
+    assert begun.is_set()
     assert bodies.held == 0

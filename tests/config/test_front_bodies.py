@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.requests import MIB
+from config.bodies import UNCOUNTED_BYTES
 from sessions_store.services import MAX_STATE_BYTES
 from tests.api.live import CHUNKED, THREADS, Server, document, in_chunks, read_answer, request, serving
 from tests.factories import Caller
@@ -72,7 +73,8 @@ def test_strangers_with_half_a_body_do_not_stop_the_service(front: Server, targe
         (f"/sessions/{uuid.UUID(int=1)}/state", MAX_STATE_BYTES),
         ("/tasks", MIB),
         (f"/tasks/{uuid.UUID(int=1)}/messages", MIB),
-        ("/nothing", MIB),
+        ("/nothing", UNCOUNTED_BYTES),
+        ("/signup", UNCOUNTED_BYTES),
     ],
 )
 def test_a_body_declared_too_large_is_refused_before_any_of_it_comes(front: Server, target: str, most: int) -> None:

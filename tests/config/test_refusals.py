@@ -13,7 +13,7 @@ import pytest
 
 from api.requests import DEFAULT_BODY_LIMIT, MIB
 from config.api import api
-from config.bodies import Bodies
+from config.bodies import UNCOUNTED_BYTES, Bodies
 from config.bridge import Bridge, Environ, Message, Receive, Send
 from config.limits import body_limit
 from config.openapi import operations
@@ -71,6 +71,11 @@ def test_the_front_takes_what_an_operation_takes(operation: Operation) -> None:
     assert body_limit(f"{API}{operation.at(IDS)}") >= declared
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/admin/", "/live", f"{API}/nothing", f"{API}/tasks", "/\ufffd"])
-def test_a_path_that_declares_nothing_takes_a_mebibyte(path: str) -> None:
+@pytest.mark.parametrize("path", [f"{API}/tasks", f"{API}/agents"])
+def test_an_operation_that_declares_nothing_takes_a_mebibyte(path: str) -> None:
     assert body_limit(path) == MIB
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/admin/", "/live", f"{API}/nothing", f"{API}/signup", "/\ufffd"])
+def test_what_strangers_may_send_to_is_small(path: str) -> None:
+    assert body_limit(path) == UNCOUNTED_BYTES
