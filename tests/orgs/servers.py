@@ -39,6 +39,17 @@ def connected_as(user: str, password: str) -> Iterator[str]:
 
 
 @contextmanager
+def connected_to(database: str) -> Iterator[str]:
+    """Yield a database alias under which Django connects to another database of the same server."""
+    connections.databases[database] = connection.settings_dict | {"NAME": database}
+    try:
+        yield database
+    finally:
+        connections[database].close()
+        del connections[database], connections.databases[database]
+
+
+@contextmanager
 def superuser() -> Iterator[str]:
     with connected_as(SUPERUSER, superuser_password()) as alias:
         yield alias
@@ -56,12 +67,24 @@ def role(options: str) -> Iterator[tuple[str, str]]:
             cursor.execute(f"DROP ROLE {name}")
 
 
-def service_environ(*, user: str = "", password: str = "", port: int = 0) -> dict[str, str]:
-    """Return the environment of another process of the service on this test database."""
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """Make a database of the tests' role for the length of the block; yield its name."""
+    name = f"test_{secrets.token_hex(6)}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            yield name
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def service_environ(*, user: str = "", password: str = "", port: int = 0, database: str = "") -> dict[str, str]:
+    """Return the environment of another process of the service, on this test database unless another is named."""
     own = connection.settings_dict
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "DATABASE_"))}
     sign_in = f"{user or own['USER']}:{password or own['PASSWORD']}"
-    url = f"postgresql://{sign_in}@{own['HOST']}:{port or own['PORT']}/{own['NAME']}"
+    url = f"postgresql://{sign_in}@{own['HOST']}:{port or own['PORT']}/{database or own['NAME']}"
     return environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONPATH": str(CHECKOUT)}
 
 
