@@ -29,7 +29,7 @@ def superuser_password() -> str:
 @contextmanager
 def connected_as(user: str, password: str) -> Iterator[str]:
     """Yield a database alias under which Django connects as this role."""
-    alias = f"as_{user}"
+    alias = f"as_{user}_{secrets.token_hex(4)}"  # blocks may nest
     connections.databases[alias] = connection.settings_dict | {"USER": user, "PASSWORD": password}
     try:
         yield alias
@@ -68,11 +68,11 @@ def role(options: str) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def empty_database() -> Iterator[str]:
-    """Make a database of the tests' role for the length of the block; yield its name."""
+def empty_database(owner: str = "", *, alias: str = "default") -> Iterator[str]:
+    """Make a database for the length of the block, of the tests' role unless another is named; yield its name."""
     name = f"test_{secrets.token_hex(6)}"
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} OWNER {owner or connection.settings_dict['USER']}")
         try:
             yield name
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections
 
-from tests.orgs.servers import CHECKOUT, connected_to, empty_database, service_environ
+from tests.orgs.servers import CHECKOUT, connected_to, empty_database, role, service_environ, superuser
 
 
 @pytest.fixture
@@ -16,10 +16,11 @@ def scratch() -> Iterator[str]:
         yield name
 
 
-def _manage(scratch: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _manage(scratch: str, *arguments: str, user: str = "", password: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        env=service_environ(database=scratch), cwd=CHECKOUT, capture_output=True, text=True, check=False,
+        env=service_environ(database=scratch, user=user, password=password),
+        cwd=CHECKOUT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -58,3 +59,21 @@ def test_a_migration_that_leaves_a_hole_fails(scratch: str) -> None:
     assert done.returncode == 1
     assert "(holdfast.E001) The tenant table orgs_agent has no forced row-level security policy." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("options", ["CREATEROLE", "NOCREATEROLE"])
+def test_a_second_service_on_one_server_is_told_what_to_grant(options: str) -> None:
+    """The roles that serve belong to who made them: here, to the role that the tests run as."""
+    with role(options) as (name, password), superuser() as alias, empty_database(name, alias=alias) as scratch:
+        refused = _manage(scratch, "migrate", "--verbosity", "0", user=name, password=password)
+
+        sentence, _, statements = refused.stderr.partition(" who made them: ")
+        assert refused.returncode == 1
+        assert sentence.startswith(f"CommandError: The role {name} may not take the roles that serve: run as ")
+        assert len(refused.stderr.splitlines()) == 1
+
+        with connections[alias].cursor() as cursor:
+            cursor.execute(statements)
+        done = _manage(scratch, "migrate", "--verbosity", "0", user=name, password=password)
+
+        assert done.returncode == 0, done.stderr
