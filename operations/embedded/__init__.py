@@ -5,12 +5,14 @@ for its own length, and the last one out stops them.
 """
 
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
+from types import FrameType
 
 from operations.embedded import secret_files
 from operations.embedded.engine import Engine, Progress, settle, start, stop
@@ -34,6 +36,8 @@ _WITHOUT_SERVERS = frozenset(
     | {"compilemessages", "makemessages", "startapp", "startproject", "export_openapi_schema"}
 )
 _HELP = ("-h", "--help")
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 # Nothing listens there: settings load, and a connection fails at once.
 _CLOSED_PORT = 1
@@ -102,14 +106,55 @@ def prepared(argv: Sequence[str], environ: MutableMapping[str, str]) -> Iterator
     command = argv[1] if len(argv) > 1 else ""
     if not (postgres or valkey):
         yield
-    elif command in _WITHOUT_SERVERS or any(word in _HELP for word in argv):
+    elif _is_without_servers(command, argv):
         apply(_placeholders(postgres=postgres, valkey=valkey), environ)
         yield
     else:
         var = var_from(environ)
-        with servers(var, postgres=postgres, valkey=valkey, progress=_to_stderr, command=command) as found:
+        with (
+            _ended_in_order(),
+            servers(var, postgres=postgres, valkey=valkey, progress=_to_stderr, command=command) as found,
+        ):
             apply(found, environ)
-            yield
+            try:
+                yield
+            finally:
+                _end_undisturbed()
+
+
+def _is_without_servers(command: str, argv: Sequence[str]) -> bool:
+    if any(word in _HELP for word in argv):
+        return True
+    # The checks of a database are made only on request, which may be abbreviated.
+    return command in _WITHOUT_SERVERS and not any(word.startswith("--data") for word in argv)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Turn a signal that would kill this process at once into an exit, so that the last one out stops the servers.
+
+    A signal that is ignored (nohup) stays so, and a command may set a handler of its own.
+    """
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler == signal.SIG_DFL:
+            signal.signal(number, _leave_at_once)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_at_once(number: int, frame: FrameType | None) -> None:
+    _end_undisturbed()
+    raise SystemExit(128 + number)
+
+
+def _end_undisturbed() -> None:
+    # Stopping the servers must not be broken off, and ends the process anyway.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _placeholders(*, postgres: bool, valkey: bool) -> dict[str, str]:

@@ -81,6 +81,24 @@ class Command(BaseCommand):
         sys.stdin.readline()
 """
 
+# A command that ends by itself when it is told to.
+_HEED = """
+import signal
+import sys
+from django.core.management.base import BaseCommand
+
+
+def heed(number, frame):
+    sys.exit("heeded")
+
+
+class Command(BaseCommand):
+    def handle(self, **options):
+        signal.signal(signal.SIGTERM, heed)
+        print("ready", flush=True)
+        sys.stdin.readline()
+"""
+
 _FILES = {
     "config/__init__.py": "",
     "config/settings.py": _SETTINGS,
@@ -91,6 +109,7 @@ _FILES = {
     "stub/management/commands/__init__.py": "",
     "stub/management/commands/bootstrap.py": _BOOTSTRAP,
     "stub/management/commands/hold.py": _HOLD,
+    "stub/management/commands/heed.py": _HEED,
 }
 
 

@@ -18,6 +18,46 @@ def test_a_command_starts_the_database_and_stops_it(service: Service) -> None:
     assert not in_use(service.var / "postgres")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_stops_the_database(service: Service, number: signal.Signals) -> None:
+    command = service.command("hold")
+    first_line(command)
+
+    command.send_signal(number)
+    _, said = command.communicate()
+
+    assert command.returncode == 128 + number
+    assert "Traceback" not in said
+    assert not in_use(service.var / "postgres")
+
+
+def test_a_command_may_heed_a_signal_by_itself(service: Service) -> None:
+    command = service.command("heed")
+    first_line(command)
+
+    command.send_signal(signal.SIGTERM)
+    _, said = command.communicate()
+
+    assert command.returncode == 1
+    assert said.endswith("heeded\n")
+    assert not in_use(service.var / "postgres")
+
+
+def test_checking_the_database_has_one(service: Service) -> None:
+    command = service.command("check", "--database", "default")
+    _, said = command.communicate()
+
+    assert command.returncode == 0, said
+
+
+def test_checking_no_database_starts_nothing(service: Service) -> None:
+    command = service.command("check")
+    _, said = command.communicate()
+
+    assert command.returncode == 0, said
+    assert not service.var.exists()
+
+
 def test_commands_share_the_database_and_the_last_one_stops_it(service: Service) -> None:
     first, second = service.command("hold"), service.command("hold")
     ports = {first_line(first), first_line(second)}
