@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from io import BytesIO
 
+from django.conf import settings
+
 from config.asgi import application as stream  # first: it sets Django up
 from config.bodies import Bodies
 from config.bridge import Bridge, Message, Receive, Send, environ_from
-from config.environment import Environment
 from config.limits import body_limit
 from config.refusals import refuse, say_alive
 from config.wsgi import application as web
@@ -23,8 +24,6 @@ from orgs.connections import drop_dead_connection
 tether()
 
 STREAM_PATHS = ("/a2a/",)
-# Threads that run Django, each with its own database connection.
-THREADS = Environment().integer("WEB_THREADS", 8, least=1, most=64)
 
 
 def make_front(bodies: Bodies, django: Bridge) -> Callable[[Message, Receive, Send], Awaitable[None]]:
@@ -69,4 +68,4 @@ def _organization(header: str) -> str:
     return authenticate_header(header).organization
 
 
-application = make_front(Bodies(), Bridge(web, THREADS))
+application = make_front(Bodies(), Bridge(web, settings.WEB_THREADS))

@@ -33,7 +33,6 @@ OF_UP = (
     ("HOST", "127.0.0.1", "`make up`: the address to listen on."),
     ("VAR", "var", "`make up` and `manage.py`: the folder of the embedded servers and their secrets."),
     ("WEB_WORKERS", "1", "`make up`: web processes."),
-    ("WEB_THREADS", "8", "Threads of each web process behind the one port, each with its own database connection."),
     ("PROMETHEUS_MULTIPROC_DIR", "", "A folder in which several web processes share their metrics."),
 )
 

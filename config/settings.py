@@ -126,6 +126,9 @@ DATABASES = {
     }
 }
 
+# Threads of each web process behind the one port of `make up`, each with its own database connection.
+WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=64)
+
 REDIS_URL = env.redis_url()
 CACHES = {
     "default": {

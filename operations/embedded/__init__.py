@@ -24,7 +24,8 @@ from operations.embedded.secret_files import make_secrets, secret
 from operations.embedded.valkey import Valkey
 
 __all__ = [
-    "CannotStart", "addresses", "apply", "embedded_needed", "engines_for", "environment", "made", "prepared", "servers",
+    "CannotStart", "addresses", "apply", "embedded_needed", "engines_for", "environment", "made", "prepared",
+    "pretended", "servers",
 ]  # fmt: skip
 
 _POSTGRES_NAMES = ("DATABASE_URL", "DB_HOST", "DB_NAME", "DB_USER")
@@ -155,6 +156,23 @@ def _end_undisturbed() -> None:
     # Stopping the servers must not be broken off, and ends the process anyway.
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def pretended(environ: MutableMapping[str, str]) -> Iterator[None]:
+    """Have settings load in the block although no server runs yet, and leave the environment as it was."""
+    postgres, valkey = embedded_needed(environ)
+    found = _placeholders(postgres=postgres, valkey=valkey)
+    before = {name: environ.get(name) for name in found}
+    apply(found, environ)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                environ.pop(name, None)
+            else:
+                environ[name] = value
 
 
 def _placeholders(*, postgres: bool, valkey: bool) -> dict[str, str]:

@@ -103,6 +103,7 @@ def test_no_valkey_stops_the_start() -> None:
         ("BEHIND_TLS", "2"),
         ("DB_PREPARE_STATEMENTS", "perhaps"),
         ("DB_STATEMENT_TIMEOUT", "-1"),
+        ("WEB_THREADS", "x"),
     ],
 )
 def test_a_bad_value_stops_the_start(name: str, value: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.service import SITE_PACKAGES, Service
-from tests.operations.stub_project import make_project
+from tests.operations.stub_project import CHECKOUT, make_project
 
 _NOBODY = 65534
 
@@ -21,6 +21,15 @@ _NOBODY = 65534
 def service(tmp_path: Path) -> Iterator[Service]:
     """An installation that is not started yet; as root, in a folder that only root may enter."""
     found = Service(make_project(tmp_path))
+    yield found
+    found.kill_everything()
+
+
+@pytest.fixture
+def whole_service(tmp_path: Path) -> Iterator[Service]:
+    """The service of this checkout, with a folder of its own."""
+    (tmp_path / "manage.py").symlink_to(CHECKOUT / "manage.py")
+    found = Service(tmp_path, extra={"VAR": str(tmp_path / "var")})
     yield found
     found.kill_everything()
 

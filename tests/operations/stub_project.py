@@ -121,4 +121,5 @@ def make_project(root: Path) -> Path:
         path.write_text(text)
     shutil.copytree(CHECKOUT / "operations", root / "operations", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "manage.py", root)
+    shutil.copy(CHECKOUT / "config/environment.py", root / "config")
     return root

@@ -1,8 +1,6 @@
 """The first start of the service itself, killed while it migrates."""
 
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,16 +10,6 @@ from operations.embedded.postgres import DATABASE, ROLE, SUPERUSER, Postgres
 from operations.embedded.secret_files import POSTGRES_PASSWORD, POSTGRES_SUPERUSER_PASSWORD, secret
 from orgs.tenancy import APP_ROLE
 from tests.operations.service import Service, eventually
-from tests.orgs.servers import CHECKOUT
-
-
-@pytest.fixture
-def whole_service(tmp_path: Path) -> Iterator[Service]:
-    """The service of this checkout, with a folder of its own."""
-    (tmp_path / "manage.py").symlink_to(CHECKOUT / "manage.py")
-    found = Service(tmp_path, extra={"VAR": str(tmp_path / "var")})
-    yield found
-    found.kill_everything()
 
 
 def _connect(service: Service, user: str, password: str) -> psycopg.Connection | None:
