@@ -1,7 +1,7 @@
-"""Is the process alive, and can it serve? `/ready` names what is missing."""
+"""Is the process alive, and can it serve? `/ready` names what is missing or degraded."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import redis
 from django.conf import settings
@@ -25,33 +25,41 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when every call can be served, else 503 with what is missing."""
-    missing = missing_parts()
-    return JsonResponse({"ready": not missing, "missing": missing}, status=503 if missing else 200)
+    """Answer 200 when every call can be served, else 503 with what is missing.
+
+    What is degraded takes nobody out of rotation: all processes share one Valkey, and no answer depends on it.
+    """
+    missing, degraded = missing_parts(), degraded_parts()
+    body = {"ready": not missing, "missing": missing, "degraded": degraded}
+    return JsonResponse(body, status=503 if missing else 200)
 
 
 def missing_parts() -> dict[str, str]:
-    """Return what is missing, by part, each with a sentence; empty when all is there."""
+    """Return what calls cannot be served without, by part, each with a sentence; empty when all is there."""
     drop_dead_connection()
-    checks: dict[str, Callable[[], str]] = {
-        "database": _database,
-        "migrations": _migrations,
-        "tenancy": _tenancy,
-        "valkey": _valkey,
-    }
-    found = {}
-    for part, check in checks.items():
-        try:
-            sentence = check()
-        except (DatabaseError, redis.RedisError, OSError) as error:
-            # The driver's words may hold host names and users; they belong in the log.
-            logger.warning("not ready", extra={"part": part, "error": str(error)})
-            sentence = "It cannot be reached."
-        if sentence:
-            found[part] = sentence
-        if sentence and part == "database":
-            break
-    return found
+    if sentence := _sentence("database", _database):
+        return {"database": sentence}
+    return _failing({"migrations": _migrations, "tenancy": _tenancy})
+
+
+def degraded_parts() -> dict[str, str]:
+    """Return what calls are served without, by part, each with a sentence."""
+    return _failing({"valkey": _valkey})
+
+
+def _failing(parts: Mapping[str, Callable[[], str]]) -> dict[str, str]:
+    found = {part: _sentence(part, check) for part, check in parts.items()}
+    return {part: sentence for part, sentence in found.items() if sentence}
+
+
+def _sentence(part: str, check: Callable[[], str]) -> str:
+    """Return what is wrong with the part, empty when nothing is."""
+    try:
+        return check()
+    except (DatabaseError, redis.RedisError, OSError) as error:
+        # The driver's words may hold host names and users; they belong in the log.
+        logger.warning("not ready", extra={"part": part, "error": str(error)})
+        return "It cannot be reached."
 
 
 def _database() -> str:

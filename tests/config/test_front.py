@@ -84,7 +84,7 @@ def test_a_websocket_is_refused(front: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "text"), [("/live", b'{"live": true}'), ("/ready", b'{"ready": true, "missing": {}}')]
+    ("target", "text"), [("/live", b'{"live": true}'), ("/ready", b'{"ready": true, "missing": {}, "degraded": {}}')]
 )
 def test_the_probes_answer(front: Server, target: str, text: bytes) -> None:
     answer = _get(front, target)

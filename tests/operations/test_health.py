@@ -1,0 +1,42 @@
+"""What /ready says where a server cannot be reached: in a process of its own, since settings are read once."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.orgs.servers import CHECKOUT, service_environ
+
+ASK = """
+import django
+django.setup()
+from django.test import Client
+answer = Client().get("/ready")
+print(answer.status_code, answer.content.decode())
+"""
+CLOSED_PORT = 1
+
+
+def _ready(environ: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], env=environ, cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    status, _, body = done.stdout.splitlines()[-1].partition(" ")
+    return int(status), json.loads(body)
+
+
+def test_a_service_with_both_servers_is_ready() -> None:
+    assert _ready(service_environ()) == (200, {"ready": True, "missing": {}, "degraded": {}})
+
+
+def test_a_service_without_valkey_is_ready_and_degraded() -> None:
+    environ = service_environ() | {"REDIS_URL": f"redis://127.0.0.1:{CLOSED_PORT}/0"}
+
+    degraded = {"valkey": "It cannot be reached."}
+    assert _ready(environ) == (200, {"ready": True, "missing": {}, "degraded": degraded})
+
+
+def test_a_service_without_its_database_is_not_ready() -> None:
+    missing = {"database": "It cannot be reached."}
+
+    assert _ready(service_environ(port=CLOSED_PORT)) == (503, {"ready": False, "missing": missing, "degraded": {}})
