@@ -5,7 +5,7 @@ Each reader takes the variable's name, understands `NAME_FILE` (the value stands
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 PLACEHOLDERS = ("changeme", "change-me", "insecure", "secret-key", "password")
+DATABASE_PARTS = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS")
+REDIS_PARTS = ("REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")
 
 
 class BadSetting(Exception):
@@ -81,15 +83,8 @@ class Environment:
 
     def database(self) -> dict[str, object]:
         """Return Django's connection parameters from `DATABASE_URL` or the `DB_*` parts."""
-        url = self.find("DATABASE_URL")
-        parts = [name for name in ("DB_HOST", "DB_NAME", "DB_USER") if self.find(name)]
-        given = [name for name in (*parts, "DB_PORT", "DB_PASS") if self.find(name)]
-        if url and given:
-            raise BadSetting(f"DATABASE_URL and {given[0]} are both set; keep one form.")
-        if url:
+        if url := self._one_form("DATABASE_URL", DATABASE_PARTS, ("DB_HOST", "DB_NAME", "DB_USER")):
             return parse_database_url(url)
-        if not parts:
-            raise BadSetting("Neither DATABASE_URL nor DB_HOST, DB_NAME and DB_USER are set.")
         return {
             "HOST": self.text("DB_HOST", "localhost"),
             "PORT": self.integer("DB_PORT", 5432, least=1, most=65535),
@@ -101,18 +96,26 @@ class Environment:
 
     def redis_url(self) -> str:
         """Return the Valkey or Redis URL from `REDIS_URL` or the `REDIS_*` parts."""
-        url, host = self.find("REDIS_URL"), self.find("REDIS_HOST")
-        if url and host:
-            raise BadSetting("REDIS_URL and REDIS_HOST are both set; keep one form.")
-        if url:
+        if url := self._one_form("REDIS_URL", REDIS_PARTS, ("REDIS_HOST",)):
             if split_url("REDIS_URL", url).scheme not in ("redis", "rediss", "unix", "valkey", "valkeys"):
                 raise BadSetting("REDIS_URL must begin with redis:// or rediss://.")
             return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
-        if not host:
-            raise BadSetting("Neither REDIS_URL nor REDIS_HOST is set.")
-        password = self.find("REDIS_PASSWORD")
+        host, password = self.text("REDIS_HOST", ""), self.find("REDIS_PASSWORD")
         port = self.integer("REDIS_PORT", 6379, least=1, most=65535)
         return f"redis://{':' + quote(password, safe='') + '@' if password else ''}{host}:{port}/0"
+
+    def _one_form(self, whole: str, parts: Sequence[str], enough: Sequence[str]) -> str | None:
+        """Return the URL, or None where the parts say enough; refuse both together, too few parts, and neither."""
+        url = self.find(whole)
+        given = [name for name in parts if self.find(name)]
+        if url and given:
+            raise BadSetting(f"{whole} and {given[0]} are both set; keep one form.")
+        if url or set(given) & set(enough):
+            return url
+        alternatives = enough[0] if len(enough) == 1 else f"{', '.join(enough[:-1])} or {enough[-1]}"
+        if given:
+            raise BadSetting(f"{given[0]} needs {alternatives} beside it, or {whole} instead.")
+        raise BadSetting(f"Neither {whole} nor {alternatives} is set.")
 
 
 def _strong(name: str, found: str, least: int) -> str:

@@ -14,6 +14,10 @@ env = Environment()
 # True when `manage.py` started the servers itself and made the secrets in var/secrets.
 EMBEDDED = env.boolean("HOLDFAST_EMBEDDED", False)
 
+# Read first: half an address is refused as such, not as the secret that the embedded servers would have brought along.
+_database = env.database()
+REDIS_URL = env.redis_url()
+
 DEBUG = False
 # Signs cursors and the console's cookies, and encrypts the answers kept for idempotency.
 SECRET_KEY = env.secret("SECRET_KEY")
@@ -107,7 +111,6 @@ PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-_database = env.database()
 _options = _database.pop("OPTIONS")
 assert isinstance(_options, dict)
 DATABASES = {
@@ -129,7 +132,6 @@ DATABASES = {
 # Threads of each web process behind the one port of `make up`, each with its own database connection.
 WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=64)
 
-REDIS_URL = env.redis_url()
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

@@ -28,8 +28,9 @@ __all__ = [
     "pretended", "servers",
 ]  # fmt: skip
 
-_POSTGRES_NAMES = ("DATABASE_URL", "DB_HOST", "DB_NAME", "DB_USER")
-_REDIS_NAMES = ("REDIS_URL", "REDIS_HOST")
+# A part alone names a server too, if not enough of it: settings say what is missing, rather than this use another.
+_POSTGRES_NAMES = ("DATABASE_URL", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS")
+_REDIS_NAMES = ("REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")
 
 # Of Django's commands and ours, those that open no connection.
 _WITHOUT_SERVERS = frozenset(

@@ -142,10 +142,18 @@ def test_a_url_and_a_part_of_a_database_together_are_refused(name: str) -> None:
         Environment({"DATABASE_URL": "postgresql://me@db/app", name: "5432"}).database()
 
 
-@pytest.mark.parametrize("source", [{}, {"DB_PASS": "pw"}, {"DB_PORT": "5432"}, {"DATABASE_URL": ""}])
+@pytest.mark.parametrize("source", [{}, {"DATABASE_URL": ""}, {"DB_HOST": "", "DB_PASS": ""}])
 def test_no_database_at_all_is_refused(source: dict[str, str]) -> None:
-    with pytest.raises(BadSetting, match=r"^Neither DATABASE_URL nor DB_HOST, DB_NAME and DB_USER are set\.$"):
+    with pytest.raises(BadSetting, match=r"^Neither DATABASE_URL nor DB_HOST, DB_NAME or DB_USER is set\.$"):
         Environment(source).database()
+
+
+@pytest.mark.parametrize("name", ["DB_PORT", "DB_PASS"])
+def test_a_part_that_names_no_database_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(
+        BadSetting, match=rf"^{name} needs DB_HOST, DB_NAME or DB_USER beside it, or DATABASE_URL instead\.$"
+    ):
+        Environment({name: "5432"}).database()
 
 
 @pytest.mark.parametrize("port", ["0", "65536"])
@@ -196,12 +204,19 @@ def test_the_password_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
     assert _redis(REDIS_HOST="cache", REDIS_PASSWORD_FILE=str(place)) == "redis://:from-a-file@cache:6379/0"
 
 
-def test_a_url_and_a_host_of_redis_together_are_refused() -> None:
-    with pytest.raises(BadSetting, match=r"^REDIS_URL and REDIS_HOST are both set; keep one form\.$"):
-        _redis(REDIS_URL="redis://cache", REDIS_HOST="cache")
+@pytest.mark.parametrize("name", ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"])
+def test_a_url_and_a_part_of_redis_together_are_refused(name: str) -> None:
+    with pytest.raises(BadSetting, match=rf"^REDIS_URL and {name} are both set; keep one form\.$"):
+        _redis(**{"REDIS_URL": "redis://cache", name: "6379"})
 
 
-@pytest.mark.parametrize("source", [{}, {"REDIS_PORT": "6379"}, {"REDIS_PASSWORD": "pw"}])
+@pytest.mark.parametrize("name", ["REDIS_PORT", "REDIS_PASSWORD"])
+def test_a_part_that_names_no_redis_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(BadSetting, match=rf"^{name} needs REDIS_HOST beside it, or REDIS_URL instead\.$"):
+        _redis(**{name: "6379"})
+
+
+@pytest.mark.parametrize("source", [{}, {"REDIS_URL": ""}])
 def test_no_redis_at_all_is_refused(source: dict[str, str]) -> None:
     with pytest.raises(BadSetting, match=r"^Neither REDIS_URL nor REDIS_HOST is set\.$"):
         _redis(**source)

@@ -85,7 +85,7 @@ def test_a_weak_older_secret_key_stops_the_start() -> None:
 
 
 def test_no_database_stops_the_start() -> None:
-    assert _refusal(DATABASE_URL="") == "Neither DATABASE_URL nor DB_HOST, DB_NAME and DB_USER are set."
+    assert _refusal(DATABASE_URL="") == "Neither DATABASE_URL nor DB_HOST, DB_NAME or DB_USER is set."
 
 
 def test_no_valkey_stops_the_start() -> None:

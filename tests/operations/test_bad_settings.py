@@ -21,6 +21,13 @@ def test_up_refuses_a_bad_setting_before_it_starts_anything(whole_service: Servi
     assert not whole_service.var.exists()
 
 
+@pytest.mark.parametrize("name", ["DB_PORT", "DB_PASS", "REDIS_PORT", "REDIS_PASSWORD"])
+def test_up_refuses_half_an_address_by_the_name_that_was_given(whole_service: Service, name: str) -> None:
+    whole_service.extra[name] = "5433"
+
+    assert _refusal(whole_service, "up").startswith(f"manage.py: {name} needs ")
+
+
 def test_up_reads_settings_from_files_too(whole_service: Service) -> None:
     place = whole_service.project / "threads"
     place.write_text("65")

@@ -33,7 +33,11 @@ def _say_nothing(text: str) -> None:
         ({"DATABASE_URL": "postgresql://elsewhere/holdfast"}, (False, True)),
         ({"DB_HOST": "elsewhere", "REDIS_HOST": "elsewhere"}, (False, False)),
         ({"DATABASE_URL_FILE": "/run/secrets/url", "REDIS_URL_FILE": "/run/secrets/redis"}, (False, False)),
-        ({"DATABASE_URL": "", "DB_PASS": "unused"}, (True, True)),
+        ({"DATABASE_URL": "", "DB_HOST": "", "REDIS_PORT": ""}, (True, True)),
+        ({"DB_PORT": "5433"}, (False, True)),
+        ({"DB_PASS_FILE": "/run/secrets/password"}, (False, True)),
+        ({"REDIS_PORT": "6380"}, (True, False)),
+        ({"REDIS_PASSWORD": "secret"}, (True, False)),
     ],
 )
 def test_servers_are_ours_to_run_unless_others_are_named(environ: dict[str, str], needed: tuple[bool, bool]) -> None:
