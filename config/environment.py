@@ -77,9 +77,26 @@ class Environment:
         return found
 
     def names(self, name: str, default: list[str]) -> list[str]:
-        """Return a comma-separated list without blanks."""
+        """Return a comma-separated list without blanks; one that is set names something."""
         found = self.find(name)
-        return default if found is None else [part.strip() for part in found.split(",") if part.strip()]
+        if found is None:
+            return default
+        if not (parts := [part.strip() for part in found.split(",") if part.strip()]):
+            raise BadSetting(f"{name} is {found!r}, which names nothing; leave it out instead.")
+        return parts
+
+    def origins(self, name: str) -> list[str]:
+        """Return a comma-separated list of origins: a scheme and a host, which may begin with `*.`, and no more."""
+        found = self.names(name, [])
+        for origin in found:
+            parts = split_url(name, origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or f"{parts.scheme}://{parts.netloc}" != origin
+            ):
+                raise BadSetting(f"{name} has {origin!r}; an origin is a scheme and a host, https://example.com.")
+        return found
 
     def database(self) -> dict[str, object]:
         """Return Django's connection parameters from `DATABASE_URL` or the `DB_*` parts."""
@@ -139,9 +156,19 @@ KNOWN_QUERY = {
 }  # fmt: skip
 
 
+# What other drivers keep for themselves, with no meaning here.
+FOREIGN_QUERY = {
+    "async_fallback", "command_timeout", "max_cacheable_statement_size", "max_cached_statement_lifetime",
+    "prepared_statement_cache_size", "prepared_statement_name_func", "statement_cache_size",
+}  # fmt: skip
+
+
 def split_url(name: str, url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
+        # An @ further on says that the password is not encoded, and that this is a part of it.
+        if "," in parts.netloc.rpartition("@")[2] and "@" not in url.removeprefix(f"{parts.scheme}://{parts.netloc}"):
+            raise BadSetting(f"{name} names several hosts, which is not supported: name one, or a proxy before them.")
         parts.port  # noqa: B018  (reading it is what validates it)
     except ValueError:
         # The parser's own words repeat what it took for a port: part of a password that holds a slash, for one.
@@ -159,7 +186,8 @@ def parse_database_url(url: str) -> dict[str, object]:
     """Return Django's connection parameters for a PostgreSQL URL, also one written for another driver.
 
     `postgres://`, `postgresql+asyncpg://`, `postgresql+psycopg://` are the same database; `?ssl=require` is
-    read as `sslmode=require`. An unknown query parameter is refused: libpq would refuse it only at connect time.
+    read as `sslmode=require`, and what only another driver understands is left out. An unknown query parameter is
+    refused: libpq would refuse it only at connect time.
     """
     parts = split_url("DATABASE_URL", url)
     if parts.scheme.split("+")[0] not in ("postgres", "postgresql"):
@@ -167,6 +195,8 @@ def parse_database_url(url: str) -> dict[str, object]:
     options: dict[str, object] = {}
     for given, value in parse_qsl(parts.query, keep_blank_values=True):
         name = QUERY_NAMES.get(given, given)
+        if name in FOREIGN_QUERY:
+            continue
         if name not in KNOWN_QUERY:
             raise BadSetting(f"DATABASE_URL has the unknown parameter {name!r}.")
         options[name] = QUERY_VALUES.get(value.lower(), value) if name == "sslmode" else value

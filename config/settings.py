@@ -26,7 +26,7 @@ SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 # Host names that the console answers to; the API answers to any.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Origins, with scheme, from which the console takes forms when a proxy changes the host name.
-CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 
 # May anyone who reaches the service make an organization? `make up` closes it where HOST lets others reach it.
 SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed"))

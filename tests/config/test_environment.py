@@ -209,3 +209,29 @@ def test_names_lose_blanks_and_empty_parts() -> None:
 
 def test_names_that_are_not_set_are_their_default() -> None:
     assert _of().names("HOSTS", ["default"]) == ["default"]
+
+
+@pytest.mark.parametrize("found", [",", " , ", " "])
+def test_a_list_that_names_nothing_is_refused(found: str) -> None:
+    with pytest.raises(BadSetting, match=r"^HOSTS is ' ?,? ?', which names nothing; leave it out instead\.$"):
+        _of(HOSTS=found).names("HOSTS", ["default"])
+
+
+def test_origins_have_a_scheme_and_a_host() -> None:
+    found = _of(ORIGINS="https://a.example, http://*.b.example:8000,https://[::1]").origins("ORIGINS")
+
+    assert found == ["https://a.example", "http://*.b.example:8000", "https://[::1]"]
+
+
+def test_origins_that_are_not_set_are_none() -> None:
+    assert _of().origins("ORIGINS") == []
+
+
+@pytest.mark.parametrize(
+    "found", ["a.example", "//a.example", "https://", "ftp://a.example", "https://a.example/", "*"]
+)
+def test_what_is_no_origin_is_refused(found: str) -> None:
+    with pytest.raises(
+        BadSetting, match=r"^ORIGINS has '.*'; an origin is a scheme and a host, https://example\.com\.$"
+    ):
+        _of(ORIGINS=f"https://b.example,{found}").origins("ORIGINS")

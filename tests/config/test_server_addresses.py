@@ -69,7 +69,28 @@ def test_parameters_of_other_drivers_become_those_of_libpq(query: str, options: 
     assert _database(f"postgresql+asyncpg://me@db/app?{query}") == PARTS | {"OPTIONS": options}
 
 
-@pytest.mark.parametrize("name", ["prepared_statement_cache_size", "sslmod", "host", "SSL"])
+@pytest.mark.parametrize(
+    "name", ["prepared_statement_cache_size", "statement_cache_size", "command_timeout", "async_fallback"]
+)
+def test_a_parameter_that_only_another_driver_understands_is_left_out(name: str) -> None:
+    assert _database(f"postgresql+asyncpg://me@db/app?{name}=0&ssl=require") == PARTS | {
+        "OPTIONS": {"sslmode": "require"}
+    }
+
+
+@pytest.mark.parametrize(
+    "hosts", ["h1:5432,h2:5432", "h1,h2", "h1,h2:5432", "[::1],[::2]", "me:p,w@h1:5432,h2", "me@h1,h2"]
+)
+def test_several_hosts_are_refused_as_such(hosts: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL names several hosts, which is not supported: name one, or "):
+        _database(f"postgresql://{hosts}/app")
+
+
+def test_a_comma_in_a_password_is_no_second_host() -> None:
+    assert _database("postgresql://me:p,w@db/app") == PARTS | {"PASSWORD": "p,w"}
+
+
+@pytest.mark.parametrize("name", ["sslmod", "host", "SSL"])
 def test_an_unknown_parameter_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(BadSetting, match=rf"^DATABASE_URL has the unknown parameter '{name}'\.$"):
         _database(f"postgresql://me@db/app?{name}=x")
@@ -93,7 +114,9 @@ def test_a_url_that_names_no_database_is_refused(url: str) -> None:
         _database(url)
 
 
-@pytest.mark.parametrize("password", ["hunter/2", "hunter#2", "hunter?2", "[hunter", "12/hunter", "/hunter"])
+@pytest.mark.parametrize(
+    "password", ["hunter/2", "hunter#2", "hunter?2", "[hunter", "12/hunter", "/hunter", "1,2/hunter"]
+)
 def test_a_password_that_is_not_encoded_is_refused_without_repeating_it(password: str) -> None:
     with pytest.raises(BadSetting, match=r"^DATABASE_URL is not a URL; are special characters") as refusal:
         _database(f"postgresql://me:{password}@db/app")

@@ -104,10 +104,15 @@ def test_no_valkey_stops_the_start() -> None:
         ("DB_PREPARE_STATEMENTS", "perhaps"),
         ("DB_STATEMENT_TIMEOUT", "-1"),
         ("WEB_THREADS", "x"),
+        ("ALLOWED_HOSTS", ","),
     ],
 )
 def test_a_bad_value_stops_the_start(name: str, value: str) -> None:
     assert _refusal(**{name: value}).startswith(f"{name} is ")
+
+
+def test_a_trusted_origin_without_a_scheme_stops_the_start() -> None:
+    assert _refusal(CSRF_TRUSTED_ORIGINS="example.com").startswith("CSRF_TRUSTED_ORIGINS has 'example.com'; ")
 
 
 def test_sign_up_is_closed_outside_of_the_embedded_default() -> None:
