@@ -82,16 +82,12 @@ def environment(var: Path, *, postgres: bool = True, valkey: bool = True) -> dic
 def addresses(var: Var, engines: Sequence[Engine], ports: Mapping[str, int]) -> dict[str, str]:
     """Answer the environment in which settings find these servers on these ports."""
     found = {engine.variable: engine.url(ports[engine.key]) for engine in engines}
-    return found | _own_secrets(var) if Postgres.variable in found else found
+    return found | _own_settings(var) if Postgres.variable in found else found
 
 
-def _own_secrets(var: Var) -> dict[str, str]:
-    # Bound to the embedded database: beside another one, secrets that only this folder knows would be lost with it.
-    return {
-        "SECRET_KEY": secret(var, secret_files.SECRET_KEY),
-        "JWT_SECRET": secret(var, secret_files.JWT_SECRET),
-        "HOLDFAST_EMBEDDED": "1",
-    }
+def _own_settings(var: Var) -> dict[str, str]:
+    # Bound to the embedded database: beside another one, a secret that only this folder knows would be lost with it.
+    return {"SECRET_KEY": secret(var, secret_files.SECRET_KEY), "HOLDFAST_EMBEDDED": "1"}
 
 
 def apply(found: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
@@ -181,7 +177,7 @@ def _placeholders(*, postgres: bool, valkey: bool) -> dict[str, str]:
     found = {"REDIS_URL": f"redis://127.0.0.1:{_CLOSED_PORT}/0"} if valkey else {}
     if postgres:
         found["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{_CLOSED_PORT}/none"
-        found |= {"SECRET_KEY": secrets.token_hex(32), "JWT_SECRET": secrets.token_hex(32), "HOLDFAST_EMBEDDED": "1"}
+        found |= {"SECRET_KEY": secrets.token_hex(32), "HOLDFAST_EMBEDDED": "1"}
     return found
 
 

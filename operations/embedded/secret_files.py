@@ -9,14 +9,20 @@ from operations.embedded.errors import CannotStart
 from operations.embedded.paths import Var, sync
 
 SECRET_KEY = "secret_key"
-JWT_SECRET = "jwt_secret"
 POSTGRES_PASSWORD = "postgres_password"
 POSTGRES_SUPERUSER_PASSWORD = "postgres_superuser_password"
 REDIS_PASSWORD = "redis_password"
 
-# Without these the data in an existing database cannot be opened, so a fresh value would only hide the loss.
-_BOUND_TO_DATA = (JWT_SECRET, POSTGRES_PASSWORD)
-_ALL = (SECRET_KEY, JWT_SECRET, POSTGRES_PASSWORD, POSTGRES_SUPERUSER_PASSWORD, REDIS_PASSWORD)
+_ALL = (SECRET_KEY, POSTGRES_PASSWORD, POSTGRES_SUPERUSER_PASSWORD, REDIS_PASSWORD)
+
+# What an existing database loses with the file: a fresh value would only hide that.
+_LOST_WITHOUT = {
+    POSTGRES_PASSWORD: "{database} cannot be opened without it: put the file back from your backup.",
+    SECRET_KEY: (
+        "answers that {database} keeps for repeated calls, and cursors, cannot be read without it: "
+        "put the file back from your backup, or give them up with `openssl rand -hex 32 > {file}`."
+    ),
+}
 
 
 def make_secrets(var: Var) -> None:
@@ -35,11 +41,9 @@ def secret(var: Var, name: str) -> str:
 
 
 def _refuse_a_second_value(var: Var, name: str) -> None:
-    if name in _BOUND_TO_DATA and (var.postgres / "PG_VERSION").exists():
-        raise CannotStart(
-            f"{var.secrets / name} is missing, and {var.postgres} cannot be opened without it: "
-            "put the file back from your backup."
-        )
+    if name in _LOST_WITHOUT and (var.postgres / "PG_VERSION").exists():
+        file = var.secrets / name
+        raise CannotStart(f"{file} is missing, and {_LOST_WITHOUT[name].format(database=var.postgres, file=file)}")
 
 
 def _make_once(path: Path) -> None:

@@ -47,9 +47,9 @@ def test_servers_are_ours_to_run_unless_others_are_named(environ: dict[str, str]
 def test_what_the_operator_set_wins_also_as_a_file() -> None:
     environ = {"SECRET_KEY_FILE": "/run/secrets/key", "REDIS_URL": "redis://elsewhere"}
 
-    embedded.apply({"SECRET_KEY": "ours", "REDIS_URL": "ours", "JWT_SECRET": "ours"}, environ)
+    embedded.apply({"SECRET_KEY": "ours", "REDIS_URL": "ours", "SIGNUP": "ours"}, environ)
 
-    assert environ == {"SECRET_KEY_FILE": "/run/secrets/key", "REDIS_URL": "redis://elsewhere", "JWT_SECRET": "ours"}
+    assert environ == {"SECRET_KEY_FILE": "/run/secrets/key", "REDIS_URL": "redis://elsewhere", "SIGNUP": "ours"}
 
 
 def test_servers_keep_what_was_written(tmp_path: Path) -> None:
@@ -184,14 +184,25 @@ def test_tethered_servers_end_with_a_killed_process(tmp_path: Path) -> None:
     eventually(lambda: not in_use(var / "postgres") and not in_use(var / "valkey"), "both servers end")
 
 
-def test_a_missing_password_of_an_existing_database_is_not_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["postgres_password", "secret_key"])
+def test_a_missing_secret_of_an_existing_database_is_not_replaced(tmp_path: Path, name: str) -> None:
     var = tmp_path / "var"
     with embedded.servers(var, valkey=False):
         pass
-    (var / "secrets/jwt_secret").unlink()
+    (var / "secrets" / name).unlink()
 
-    with pytest.raises(embedded.CannotStart, match="jwt_secret is missing"):
+    with pytest.raises(embedded.CannotStart, match=f"{name} is missing, and .* cannot be .* without it: put the file"):
         embedded.servers(var).__enter__()
+
+
+def test_a_lost_secret_key_may_be_given_up(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    with embedded.servers(var, valkey=False):
+        pass
+    (var / "secrets/secret_key").write_text("given anew\n")
+
+    with embedded.servers(var, valkey=False) as environment:
+        assert environment["SECRET_KEY"] == "given anew"
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
