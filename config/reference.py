@@ -1,5 +1,6 @@
 """Writes docs/reference from the code: `python -m config.reference`, or with `--check` fails where they differ."""
 
+import ast
 import json
 import re
 import sys
@@ -20,7 +21,13 @@ from orgs.services import MAX_KEY_LIFETIME  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
-READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
+READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names|origins)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
+# What only `manage.py` sets, and defaults that the code works out.
+INTERNAL = ("HOLDFAST_EMBEDDED",)
+IN_WORDS = {
+    "SECRET_KEY": "made in VAR/secrets with the embedded PostgreSQL, else required",
+    "SIGNUP": "open with the embedded PostgreSQL, else closed",
+}
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
 CONNECTIONS = (
     ("DATABASE_URL", "", "PostgreSQL, also as written for other drivers: `postgresql+asyncpg://…?ssl=require`."),
@@ -126,12 +133,23 @@ def _reads(source: str) -> list[tuple[str, str, str]]:
             comment = f"{comment} {line.strip('# ')}".strip()
             continue
         match = READ.search(line)
-        if match:
-            kind, name, rest = match.groups()
-            default = (rest or ("[]" if kind == "secrets" else "")).split(", least=")[0].split(", (")[0].strip()
-            found.append((name, "required" if kind == "secret" else f"`{default}`", comment))
+        if match and match[2] not in INTERNAL:
+            _, name, rest = match.groups()
+            found.append((name, _default(name, rest), comment))
         comment = ""
     return found
+
+
+def _default(name: str, rest: str | None) -> str:
+    """Return the default as an operator would write it; `rest` is the source behind the name."""
+    if name in IN_WORDS:
+        return IN_WORDS[name]
+    if rest is None:
+        return ""
+    value = ast.literal_eval(rest.split(", least=")[0].split(", (")[0].strip())
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 PAGES: dict[str, Callable[[], str]] = {
