@@ -71,6 +71,7 @@ def _undisturbed() -> Iterator[None]:
 
 def _up() -> None:
     address = _address(os.environ)
+    _require_metrics_folder(os.environ)
     var = embedded.made(var_from(os.environ))
     UseLock(var).take_alone("up")
     postgres, valkey = embedded.embedded_needed(os.environ)
@@ -103,6 +104,15 @@ def _number(environ: Mapping[str, str], name: str, default: int, most: int) -> i
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
         raise CannotStart(f"{name} is {text!r}: set it to a number from 1 to {most}.")
     return int(text)
+
+
+def _require_metrics_folder(environ: Mapping[str, str]) -> None:
+    """Raise CannotStart where each web process would end at its first metric."""
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    folder = environ.get(name)
+    # A relative one is meant from where the processes run.
+    if folder and not ((CHECKOUT / folder).is_dir() and os.access(CHECKOUT / folder, os.W_OK | os.X_OK)):
+        raise CannotStart(f"{name} is {folder!r}: make that folder, writable for this user, or leave {name} out.")
 
 
 def _end_leftovers(engines: Sequence[Engine]) -> None:

@@ -28,6 +28,14 @@ def test_up_refuses_half_an_address_by_the_name_that_was_given(whole_service: Se
     assert _refusal(whole_service, "up").startswith(f"manage.py: {name} needs ")
 
 
+@pytest.mark.parametrize("name", ["absent", "manage.py"])
+def test_up_refuses_a_folder_of_metrics_that_is_none(whole_service: Service, name: str) -> None:
+    whole_service.extra["PROMETHEUS_MULTIPROC_DIR"] = str(whole_service.project / name)
+
+    assert "PROMETHEUS_MULTIPROC_DIR is " in _refusal(whole_service, "up")
+    assert not whole_service.var.exists()
+
+
 def test_up_reads_settings_from_files_too(whole_service: Service) -> None:
     place = whole_service.project / "threads"
     place.write_text("65")
