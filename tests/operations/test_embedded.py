@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -141,7 +142,9 @@ def test_committed_rows_survive_sigkill_of_every_server_process(tmp_path: Path) 
             connection.execute("CREATE TABLE kept AS SELECT 1 AS value")
         postmaster = psutil.Process(int(Postgres(var).pid_file.read_text().split()[0]))
         for process in [postmaster, *postmaster.children()]:
-            process.kill()
+            # A child may be gone with its parent already.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     servers = embedded.servers(var.root, valkey=False)
     with servers as environment, psycopg.connect(environment["DATABASE_URL"]) as connection:
