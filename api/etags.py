@@ -1,12 +1,15 @@
 """Conditional requests: the entity tag is the generation (RFC 9110 §8.8.3, §13.1)."""
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
 from api.headers import Header
 from api.requests import InvalidHeader
 
+F = TypeVar("F", bound=Callable[..., Any])
 # One element of a list of tags, up to its comma; an element may be empty (RFC 9110 §5.6.1), and a tag may hold commas.
 ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
 MAX_GENERATION = 2**63 - 1
@@ -37,6 +40,12 @@ def expected_generations(request: HttpRequest) -> list[int] | None:
     if header is None or header.strip() == "*":
         return None
     return [int(tag) for weak, tag in _tags("If-Match", header) if not weak and _is_generation(tag)]
+
+
+def always_sent(operation: F) -> F:
+    """Declare that a GET shows what changes without a generation: no copy that the caller knows is known to be good."""
+    operation.always_sent = True  # type: ignore[attr-defined]
+    return operation
 
 
 def spare_known_copy(response: HttpResponse, if_none_match: str) -> HttpResponse:

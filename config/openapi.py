@@ -55,14 +55,16 @@ def _headers(method: str, operation: Operation, described: dict[str, Any], schem
         found.append(IDEMPOTENCY_KEY)
         found += [CREATE] if 201 in described["responses"] else []
     elif method == "get":
-        found += [KNOWN_COPY] if _has_generation(described, schema) else []
+        found += [KNOWN_COPY] if _may_spare(operation, described, schema) else []
     elif IF_MATCH in declared:
         found.append(CHANGE)
     return found
 
 
-def _has_generation(described: dict[str, Any], schema: OpenAPISchema) -> bool:
-    """Does the answer show one subject, whose generation is its ETag?"""
+def _may_spare(operation: Operation, described: dict[str, Any], schema: OpenAPISchema) -> bool:
+    """Does the answer show one subject, and nothing but what its generation, the ETag, tells of?"""
+    if hasattr(operation.view_func, "always_sent"):
+        return False
     reference = described["responses"][200]["content"]["application/json"]["schema"]["$ref"]
     answer = schema["components"]["schemas"][reference.rpartition("/")[2]]
     return "generation" in answer["properties"]

@@ -119,8 +119,9 @@ def list_members(request: Request, cursor: Cursor | None = None, limit: Limit = 
 
 @router.get("/members/{uuid:membership_id}", response=MemberOut, tags=["identity"])
 @requires(Scope.MEMBERS_READ)
+@etags.always_sent
 def get_member(request: Request, membership_id: uuid.UUID, response: HttpResponse) -> Membership:
-    """Return one membership."""
+    """Return one membership. It shows the user's name too, which changes without the membership: never 304."""
     return get_subject(request, response, Membership.objects.with_users().filter(id=membership_id))
 
 
@@ -193,8 +194,9 @@ def list_api_keys(request: Request, cursor: Cursor | None = None, limit: Limit =
 
 @router.get("/api-keys/{uuid:row_id}", response=APIKeyOut, tags=["api-keys"])
 @requires(Scope.API_KEYS_READ)
+@etags.always_sent
 def get_api_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> APIKey:
-    """Return one key without its secret."""
+    """Return one key without its secret. Its ETag is for `If-Match`; `last_used_at` changes without it: never 304."""
     return get_subject(request, response, APIKey.objects.filter(id=row_id))
 
 

@@ -46,7 +46,7 @@ def gate(run: Run) -> Run:
     operation = cast(Operation, run.__self__)  # type: ignore[attr-defined]
     known_query = _query_names(operation)
     takes_body = any(issubclass(model, BodyModel) for model in operation.models)
-    is_get = operation.methods == ["GET"]
+    may_spare = operation.methods == ["GET"] and not hasattr(operation.view_func, "always_sent")
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     precheck = getattr(operation.view_func, "precheck", None)
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
@@ -71,7 +71,7 @@ def gate(run: Run) -> Run:
                 # The operation refused, such as to grant more than the caller holds; its transaction is over.
                 principal, reason = request.principal, documents.parse(response.content)["detail"]
                 _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, reason)
-            known_copy = request.META.get("HTTP_IF_NONE_MATCH") if is_get else None
+            known_copy = request.META.get("HTTP_IF_NONE_MATCH") if may_spare else None
             return response if known_copy is None else etags.spare_known_copy(response, known_copy)
         except Exception as error:
             return operation.api.on_exception(request, error)

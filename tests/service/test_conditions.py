@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from accounts.models import User
 from config.api import api
+from orgs import tenancy
+from tests import factories
 from tests.factories import API, Answer, Caller
 from tests.service.calls import CALLS, Call, Operation, Scene, operations
 
@@ -27,7 +30,9 @@ UNCONDITIONAL = [name for name in WRITES if "If-Match" not in TOLD[name]]
 CHANGES = [name for name in CONDITIONAL if operations()[name].method != "POST"]
 CREATES = [name for name in WRITES if name not in CHANGES and "If-None-Match" in TOLD[name]]
 KNOWABLE = [name for name in READS if "If-None-Match" in TOLD[name]]
-UNKNOWABLE = [name for name in READS if "If-None-Match" not in TOLD[name]]
+# They show more than their generation tells of; the ETag is for If-Match.
+ALWAYS_SENT = ["get_api_key", "get_member"]
+UNKNOWABLE = [name for name in READS if "If-None-Match" not in TOLD[name] and name not in ALWAYS_SENT]
 
 
 @pytest.fixture
@@ -176,3 +181,41 @@ def test_a_read_without_a_tag_is_answered_in_full(name: str, scene: Scene) -> No
 
     assert answer.status == 200
     assert "ETag" not in answer.headers
+
+
+def test_only_what_is_always_sent_has_a_tag_that_spares_nothing(scene: Scene) -> None:
+    tagged = {name for name in READS if "ETag" in _prepared(name, scene)[1].by(scene.owner, operations()[name]).headers}
+
+    assert tagged - set(KNOWABLE) == set(ALWAYS_SENT)
+
+
+@pytest.mark.parametrize("name", ALWAYS_SENT)
+@pytest.mark.parametrize("form", ["{tag}", "*"])
+def test_what_changes_without_its_generation_is_always_sent(name: str, scene: Scene, form: str) -> None:
+    operation, call = _prepared(name, scene)
+    current = call.by(scene.owner, operation)
+
+    answer = _send(scene.owner, operation, call, If_None_Match=form.format(tag=current.headers["ETag"]))
+
+    assert (answer.status, answer.raw) == (200, current.raw)
+
+
+def test_the_new_name_of_a_member_is_sent_to_who_knows_the_old_one(scene: Scene) -> None:
+    known = scene.owner.get(f"/members/{scene.membership_id}")
+    with tenancy.system():
+        User.objects.filter(id=known.json["user"]["id"]).update(display_name="Renamed")
+
+    answer = scene.owner.get(f"/members/{scene.membership_id}", If_None_Match=known.headers["ETag"])
+
+    assert answer.json["user"]["display_name"] == "Renamed"
+
+
+def test_the_use_of_a_key_is_sent_to_who_knows_it_unused(scene: Scene) -> None:
+    unused = factories.make_key(scene.organization)
+    known = scene.owner.get(f"/api-keys/{unused.row.id}")
+    assert Caller(unused.text).get("/me").status == 200
+
+    answer = scene.owner.get(f"/api-keys/{unused.row.id}", If_None_Match=known.headers["ETag"])
+
+    assert known.json["last_used_at"] is None
+    assert answer.json["last_used_at"] is not None
