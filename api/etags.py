@@ -26,7 +26,7 @@ def etag(generation: int) -> str:
     return f'"{generation}"'
 
 
-def expected_generations(request: HttpRequest) -> list[int] | None:
+def accepted_generations(request: HttpRequest) -> list[int] | None:
     """Return the generations that If-Match accepts, or None when any will do.
 
     `*` asks only that the subject exists, which every write does. A weak tag never matches (RFC 9110 §13.1.1),
@@ -40,6 +40,35 @@ def expected_generations(request: HttpRequest) -> list[int] | None:
     if header is None or header.strip() == "*":
         return None
     return [int(tag) for weak, tag in _tags("If-Match", header) if not weak and _is_generation(tag)]
+
+
+def refused_generations(request: HttpRequest) -> list[int]:
+    """Return the generations that If-None-Match rules out for a write, by weak comparison (RFC 9110 §13.1.2).
+
+    What a POST adds has no tag yet that could be ruled out.
+    """
+    header = request.META.get("HTTP_IF_NONE_MATCH")
+    if header is None or header.strip() == "*" or request.method == "POST":
+        return []
+    return [int(tag) for _, tag in _tags("If-None-Match", header) if _is_generation(tag)]
+
+
+def check_untagged(request: HttpRequest) -> None:
+    """Refuse conditions that a write of what has no tag cannot meet; raises PreconditionFailed, InvalidHeader.
+
+    No tag is that of a thing that a POST makes, since nothing is there yet, nor that of a lease, which has none; but
+    a lease is there (RFC 9110 §13.1.1, §13.1.2).
+    """
+    makes = request.method == "POST"
+    if_match, if_none_match = request.META.get("HTTP_IF_MATCH"), request.META.get("HTTP_IF_NONE_MATCH")
+    if if_match is not None:
+        anything = if_match.strip() == "*" or not _tags("If-Match", if_match)
+        if makes or not anything:
+            raise PreconditionFailed("This operation writes nothing that has an ETag yet: no If-Match can be met.")
+    if if_none_match is not None:
+        nothing = if_none_match.strip() == "*" or not _tags("If-None-Match", if_none_match)
+        if nothing and not makes:
+            raise PreconditionFailed("What this operation writes is there: If-None-Match: * cannot be met.")
 
 
 def always_sent(operation: F) -> F:

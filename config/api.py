@@ -45,7 +45,10 @@ class HoldfastAPI(NinjaAPI):
 api = HoldfastAPI(
     title="Holdfast",
     version="1",
-    description="The durable state of AI agents.",
+    description=(
+        "The durable state of AI agents. An operation that does not list If-Match here writes what has no ETag: it "
+        "refuses one with 412."
+    ),
     auth=APIKeyBearer(),
     parser=DocumentParser(),
     renderer=DocumentRenderer(),

@@ -20,7 +20,7 @@ TAGS = {"type": "string", "example": '"3"'}
 KNOWN_COPY = Header("If-None-Match", "Answer 304 when the subject still has this ETag.", TAGS)
 ONLY_NEW = {"type": "string", "const": "*"}
 CREATE = Header("If-None-Match", "Create only what is not there yet. Every create is so, also without it.", ONLY_NEW)
-CHANGE = Header("If-None-Match", "Write only where nothing is yet, which is refused: this changes what is.", ONLY_NEW)
+CHANGE = Header("If-None-Match", "Write only when the ETag is none of these; * is refused, the subject is there.", TAGS)
 
 
 def operations(api: NinjaAPI) -> dict[str, Operation]:

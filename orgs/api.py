@@ -34,7 +34,7 @@ from orgs.schemas import (
     SignUpIn,
     SignUpOut,
 )
-from orgs.subjects import get_subject, tagged
+from orgs.subjects import expected_generations, get_subject, tagged
 
 router = Router()
 Cursor = Annotated[str, StringConstraints(max_length=500)]
@@ -102,7 +102,7 @@ def rename_organization(
     if organization_id != request.principal.organization_id:
         raise Organization.DoesNotExist
     renamed = services.rename_organization(
-        request.principal, name=body.name, expected=etags.expected_generations(request)
+        request.principal, name=body.name, expected=expected_generations(request, Organization, organization_id)
     )
     return tagged(response, renamed)
 
@@ -160,7 +160,7 @@ def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, respon
         request.principal,
         agent_id,
         changes=body.model_dump(exclude_unset=True),
-        expected=etags.expected_generations(request),
+        expected=expected_generations(request, Agent, agent_id),
     )
     return tagged(response, agent)
 
@@ -205,7 +205,7 @@ def get_api_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> 
 @reads(etags.IF_MATCH)
 def revoke_api_key(request: Request, row_id: uuid.UUID) -> Status[None]:
     """Revoke a key for good; every process refuses it within five seconds."""
-    expected = etags.expected_generations(request)
+    expected = expected_generations(request, APIKey, row_id)
     services.revoke_api_key(request.principal, row_id, expected=expected, now=timezone.now())
     return Status(204, None)
 

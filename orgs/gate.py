@@ -1,7 +1,8 @@
 """What every API call passes before its operation runs, in this order:
 
 query parameters, authentication, scope, the operation's own precheck, body, and for a POST with an Idempotency-Key the
-transaction that keeps work and answer together. After a GET, an answer that the caller has already is spared.
+transaction that keeps work and answer together. A write of what has no tag is refused before it runs where it comes on
+the condition of one. After a GET, an answer that the caller has already is spared.
 """
 
 import hashlib
@@ -47,6 +48,7 @@ def gate(run: Run) -> Run:
     known_query = _query_names(operation)
     takes_body = any(issubclass(model, BodyModel) for model in operation.models)
     may_spare = operation.methods == ["GET"] and not hasattr(operation.view_func, "always_sent")
+    checks_untagged = operation.methods != ["GET"] and etags.IF_MATCH not in getattr(operation.view_func, "headers", ())
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     precheck = getattr(operation.view_func, "precheck", None)
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
@@ -62,6 +64,8 @@ def gate(run: Run) -> Run:
             if precheck is not None:
                 precheck()
             body = _read(request, operation, takes_body=takes_body, limit=limit)
+            if checks_untagged:
+                etags.check_untagged(request)
             key = idempotency.find_key(request) if request.method == "POST" else None
             if key is None:
                 response = run(request, **path)

@@ -1,5 +1,6 @@
 """One subject as an operation answers it: found in the caller's organization, its generation told as the ETag."""
 
+import uuid
 from typing import TypeVar
 
 from django.db.models import QuerySet
@@ -19,6 +20,21 @@ def get_subject(request: Request, response: HttpResponse, rows: QuerySet[T]) -> 
     organization_id = request.principal.organization_id
     with tenancy.organization(organization_id):
         return tagged(response, rows.get(organization_id=organization_id))
+
+
+def expected_generations(request: Request, model: type[Changing], row_id: uuid.UUID) -> list[int] | None:
+    """Return the generations on which the request's conditions let it change a row, or None when any will do.
+
+    What If-None-Match rules out is compared with the generation there is now, and the write is then made on that one
+    alone: one that changes in between is refused like one that was named. Raises the model's DoesNotExist.
+    """
+    accepted = etags.accepted_generations(request)
+    refused = etags.refused_generations(request)
+    if not refused:
+        return accepted
+    with tenancy.organization(request.principal.organization_id):
+        current: int = model._default_manager.values_list("generation", flat=True).get(pk=row_id)
+    return [current] if current not in refused and (accepted is None or current in accepted) else []
 
 
 def tagged(response: HttpResponse, row: C) -> C:

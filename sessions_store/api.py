@@ -18,6 +18,7 @@ from orgs.api import Cursor, Limit
 from orgs.permissions import Scope, body_limit, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut
+from orgs.subjects import expected_generations
 from sessions_store import hot_paths, services
 from sessions_store.models import Session
 from sessions_store.schemas import SessionIn, SessionOut, SessionSummaryOut, StateChangedOut
@@ -64,7 +65,7 @@ def replace_state(
     request: Request, session_id: uuid.UUID, state: Body[dict[str, Any]], response: HttpResponse
 ) -> StateChangedOut:
     """Replace the state; the body is the new state, a JSON object. Send If-Match to overwrite only what you read."""
-    expected = etags.expected_generations(request)
+    expected = expected_generations(request, Session, session_id)
     changed = services.replace_state(request.principal, session_id, state, expected=expected)
     response["ETag"] = etags.etag(changed.generation)
     return StateChangedOut(id=session_id, **changed._asdict())
@@ -78,7 +79,7 @@ def merge_state(
     request: Request, session_id: uuid.UUID, patch: Body[dict[str, Any]], response: HttpResponse
 ) -> StateChangedOut:
     """Merge-patch the state (RFC 7396): null removes a name, objects merge, all else replaces."""
-    expected = etags.expected_generations(request)
+    expected = expected_generations(request, Session, session_id)
     changed = services.merge_state(request.principal, session_id, patch, expected=expected)
     response["ETag"] = etags.etag(changed.generation)
     return StateChangedOut(id=session_id, **changed._asdict())
@@ -89,7 +90,7 @@ def merge_state(
 @reads(etags.IF_MATCH)
 def delete_session(request: Request, session_id: uuid.UUID) -> Status[None]:
     """Delete a session and its state."""
-    services.delete(request.principal, session_id, expected=etags.expected_generations(request))
+    services.delete(request.principal, session_id, expected=expected_generations(request, Session, session_id))
     return Status(204, None)
 
 

@@ -17,7 +17,7 @@ from orgs.api import Cursor, Limit
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut
-from orgs.subjects import get_subject
+from orgs.subjects import expected_generations, get_subject
 from tasks import hot_paths
 from tasks.leases import LEASE_TOKEN, find_token, get_token
 from tasks.models import Artifact, ArtifactChunk, Context, Message, State, Task
@@ -57,7 +57,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
         parts=body.parts,
         metadata=body.metadata,
         lease=find_token(request),
-        expected=etags.expected_generations(request),
+        expected=expected_generations(request, Task, task_id),
     )
     return document_response(appended, status=201)
 
@@ -155,7 +155,7 @@ def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpRes
         request.principal,
         task_id,
         body.state,
-        expected=etags.expected_generations(request),
+        expected=expected_generations(request, Task, task_id),
         lease=find_token(request),
     )
     return document_response(changed)
@@ -181,7 +181,7 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
         append=body.append,
         last_chunk=body.last_chunk,
         lease=find_token(request),
-        expected=etags.expected_generations(request),
+        expected=expected_generations(request, Task, task_id),
     )
     location = f"/api/v1/tasks/{task_id}/artifacts/{artifact_id}"
     return document_response(made, status=201, location=location)

@@ -1,10 +1,13 @@
 """Conditional requests (RFC 9110 §13): the entity tag is the generation."""
 
+from typing import Any
+
 import pytest
 from django.http import HttpRequest
 
 from api import etags
 from api.requests import InvalidHeader
+from sessions_store import services
 from tests import factories
 from tests.api.scene import Scene
 from tests.factories import Caller
@@ -39,7 +42,7 @@ def _request(**headers: str) -> HttpRequest:
     ],
 )
 def test_if_match_names_the_generations_that_will_do(header: str, expected: list[int] | None) -> None:
-    assert etags.expected_generations(_request(If_Match=header)) == expected
+    assert etags.accepted_generations(_request(If_Match=header)) == expected
 
 
 MALFORMED = ["", " ", "1", '"1', '1"', '"1" "2"', "W/1", 'w/"1"', '*, "1"', '"1", *', '"a b"', '"\x7f"', ",", '"1"x']
@@ -48,13 +51,13 @@ MALFORMED = ["", " ", "1", '"1', '1"', '"1" "2"', "W/1", 'w/"1"', '*, "1"', '"1"
 @pytest.mark.parametrize("header", MALFORMED)
 def test_if_match_of_another_form_is_refused(header: str) -> None:
     with pytest.raises(InvalidHeader):
-        etags.expected_generations(_request(If_Match=header))
+        etags.accepted_generations(_request(If_Match=header))
 
 
 def test_a_long_list_of_tags_is_read_in_one_pass() -> None:
     header = ", ".join(f'"{number}"' for number in range(20_000)) + " " * 50_000
 
-    assert etags.expected_generations(_request(If_Match=header)) == list(range(20_000))
+    assert etags.accepted_generations(_request(If_Match=header)) == list(range(20_000))
 
 
 @pytest.mark.parametrize("header", ['"1"', 'W/"1"', '"0", W/"1"', "*", '"a,b","1"'])
@@ -141,5 +144,69 @@ def test_a_write_with_another_tag_is_refused_and_changes_nothing(
 @over_conditional
 def test_a_write_with_a_malformed_tag_is_refused(scene: Scene, method: str, path: str, body: object) -> None:
     answer = scene.owner.call(method, path.format_map(scene.ids), body, If_Match="1")
+
+    assert (answer.status, answer.code) == (400, "invalid-header")
+
+
+@over_conditional
+@pytest.mark.parametrize("form", ["{current}", "W/{current}", '"0", {current}'])
+def test_a_write_that_rules_out_the_current_tag_is_refused_and_changes_nothing(
+    scene: Scene, method: str, path: str, body: object, form: str
+) -> None:
+    subject = _subject(scene, path)
+    before = scene.owner.get(subject)
+    header = form.format(current=before.headers["ETag"])
+
+    answer = scene.owner.call(method, path.format_map(scene.ids), body, If_None_Match=header)
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert scene.owner.get(subject).raw == before.raw
+
+
+@over_conditional
+@pytest.mark.parametrize("header", ['"999"', 'W/"999"', '"abc"', '"0", "999"'])
+def test_a_write_that_rules_out_another_tag_is_made(
+    scene: Scene, method: str, path: str, body: object, header: str
+) -> None:
+    assert scene.owner.call(method, path.format_map(scene.ids), body, If_None_Match=header).status in (200, 204)
+
+
+@over_conditional
+def test_a_write_that_rules_out_a_malformed_tag_is_refused(scene: Scene, method: str, path: str, body: object) -> None:
+    answer = scene.owner.call(method, path.format_map(scene.ids), body, If_None_Match="1")
+
+    assert (answer.status, answer.code) == (400, "invalid-header")
+
+
+@pytest.mark.parametrize(("if_match", "status"), [("{current}", 200), ('"998"', 412), ("*", 200)])
+def test_a_write_under_both_conditions_meets_both(scene: Scene, if_match: str, status: int) -> None:
+    path = f"/sessions/{scene.ids['session_id']}"
+    current = scene.owner.get(path).headers["ETag"]
+    conditions = {"If_Match": if_match.format(current=current), "If_None_Match": '"999"'}
+
+    assert scene.owner.put(f"{path}/state", {"a": 1}, **conditions).status == status
+
+
+def test_a_write_that_rules_out_a_tag_is_not_made_on_one_that_came_in_between(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/sessions/{scene.ids['session_id']}"
+    replace_state = services.replace_state
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(services, "replace_state", replace_state)
+        assert scene.owner.put(f"{path}/state", {"by": "another"}).headers["ETag"] == '"2"'
+        return replace_state(*args, **kwargs)
+
+    monkeypatch.setattr(services, "replace_state", overtaken)
+    answer = scene.owner.put(f"{path}/state", {"by": "us"}, If_None_Match='"2"')
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert scene.owner.get(path).json["state"] == {"by": "another"}
+
+
+@pytest.mark.parametrize("header", MALFORMED)
+def test_a_malformed_tag_of_what_has_none_is_refused(scene: Scene, header: str) -> None:
+    answer = scene.owner.post("/sessions", {}, If_Match=header)
 
     assert (answer.status, answer.code) == (400, "invalid-header")

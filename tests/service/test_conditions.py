@@ -91,12 +91,40 @@ def test_a_condition_does_not_tell_an_outsider_what_exists(name: str, scene: Sce
 
 
 @pytest.mark.parametrize("name", UNCONDITIONAL)
-def test_a_write_that_tells_of_no_condition_takes_none(name: str, scene: Scene) -> None:
+def test_a_write_of_what_has_no_tag_is_refused_on_the_condition_of_one(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    before = scene.snapshot()
+
+    answer = _send(scene.owner, operation, call, If_Match='"1"')
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert scene.snapshot() == before
+
+
+@pytest.mark.parametrize("name", UNCONDITIONAL)
+def test_only_what_is_there_is_written_on_the_condition_that_it_is(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
 
-    answer = _send(scene.owner, operation, call, If_Match='"999"')
+    answer = _send(scene.owner, operation, call, If_Match="*")
+
+    assert answer.status == (200 if name == "extend_lease" else 412)
+
+
+@pytest.mark.parametrize("name", UNCONDITIONAL)
+def test_what_has_no_tag_is_written_where_a_tag_is_ruled_out(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = _send(scene.owner, operation, call, If_None_Match='"1"')
 
     assert 200 <= answer.status < 300, answer
+
+
+def test_a_lease_is_not_extended_on_the_condition_that_there_is_none(scene: Scene) -> None:
+    operation, call = _prepared("extend_lease", scene)
+
+    answer = _send(scene.owner, operation, call, If_None_Match="*")
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
 
 
 @pytest.mark.parametrize("name", CHANGES)
