@@ -6,13 +6,14 @@ from typing import Annotated
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
-from ninja import Query, Router
+from ninja import Router
 from ninja.responses import Status
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from api import etags
 from api.cursors import DEFAULT_LIMIT, MAX_LIMIT, Listing, Page, paginate
 from api.headers import reads
+from api.values import IN_DIGITS
 from audit.models import Action, Entry
 from orgs import services, tenancy
 from orgs.models import Agent, APIKey, Membership, Organization
@@ -38,7 +39,7 @@ from orgs.subjects import expected_generations, get_subject, tagged
 
 router = Router()
 Cursor = Annotated[str, StringConstraints(max_length=500)]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), IN_DIGITS]
 
 
 class SignUpClosed(Exception):

@@ -4,8 +4,9 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from api.values import Instant, SubjectId
 from orgs.models import SLUG, Role
 from orgs.permissions import Scope
 
@@ -16,7 +17,7 @@ Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=63)]
 
 
 class In(BaseModel):
-    """What a caller sends: a field that is not known is refused."""
+    """What a caller sends: a field that is not known is refused. What is no text has its type from `api.values`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -117,8 +118,8 @@ class AgentOut(Out):
 class APIKeyIn(In):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-    agent_id: uuid.UUID | None = None
-    expires_at: AwareDatetime | None = None
+    agent_id: SubjectId | None = None
+    expires_at: Instant | None = None
 
 
 class APIKeyOut(Out):

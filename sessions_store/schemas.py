@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from api.metadata import Metadata
+from api.values import SubjectId
 from orgs.schemas import In, Out
 
 Title = Annotated[str, StringConstraints(max_length=500)]
@@ -12,7 +13,7 @@ Title = Annotated[str, StringConstraints(max_length=500)]
 
 class SessionIn(In):
     title: Title = ""
-    agent_id: uuid.UUID | None = None
+    agent_id: SubjectId | None = None
     state: Annotated[dict[str, Any], Field(default_factory=dict)]
     metadata: Metadata
 

@@ -2,13 +2,15 @@ import uuid
 from typing import Annotated
 
 from django.http import HttpResponse
-from ninja import Path, Query, Router
+from ninja import Path, Router
+from pydantic import Field
 
 from accounts.identifiers import new_id
 from api import documents, etags
 from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
 from api.headers import reads
 from api.responses import document_response
+from api.values import IN_DIGITS, SubjectId
 from events.listings import page_of_subject
 from events.models import Event
 from events.schemas import EventOut
@@ -41,7 +43,7 @@ from tasks.schemas import (
 )
 
 router = Router(tags=["tasks"])
-HistoryLength = Annotated[int, Query(ge=0, le=1000, description="How many of the last messages to give.")]
+HistoryLength = Annotated[int, Field(ge=0, le=1000), IN_DIGITS]
 
 
 @router.post("/tasks/{uuid:task_id}/messages", response={201: AppendedOut})
@@ -65,7 +67,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
 @router.get("/tasks/{uuid:task_id}", response=TaskOut)
 @requires(Scope.TASKS_READ)
 def get_task(request: Request, task_id: uuid.UUID, history_length: HistoryLength = 100) -> HttpResponse:
-    """Return a task with its last messages: the newest that fit into 8 MiB, at least one.
+    """Return a task with its last `history_length` messages: of these the newest that fit into 8 MiB, at least one.
 
     `If-None-Match` with the known ETag answers 304. `GET /tasks/{id}/messages` has them all.
     """
@@ -95,8 +97,8 @@ def submit_task(request: Request, body: TaskIn) -> HttpResponse:
 @requires(Scope.TASKS_READ)
 def list_tasks(
     request: Request,
-    context_id: uuid.UUID | None = None,
-    agent_id: uuid.UUID | None = None,
+    context_id: SubjectId | None = None,
+    agent_id: SubjectId | None = None,
     state: State | None = None,
     cursor: Cursor | None = None,
     limit: Limit = DEFAULT_LIMIT,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
 from api.metadata import Metadata
+from api.values import INTEGER, Flag, SubjectId
 from orgs.schemas import In, Out
 from tasks.models import MessageRole, State
 
@@ -28,7 +29,7 @@ class MessageIn(In):
 class FirstMessageIn(In):
     """The message that asks for the work; its role is user."""
 
-    role: Literal[MessageRole.USER] = MessageRole.USER
+    role: Literal["user"] = "user"
     parts: Parts
     message_id: MessageId = None
     metadata: Metadata
@@ -38,8 +39,8 @@ class TaskIn(In):
     """What is asked for: the first message, in an existing context or in a new one."""
 
     message: FirstMessageIn
-    context_id: uuid.UUID | None = None
-    agent_id: uuid.UUID | None = None
+    context_id: SubjectId | None = None
+    agent_id: SubjectId | None = None
     metadata: Metadata
 
 
@@ -47,12 +48,12 @@ class ArtifactIn(In):
     """The first chunk of an artifact, or with `append` a later one; name and the like only come with the first."""
 
     artifact_id: Identifier | None = None
-    append: bool = False
+    append: Flag = False
     name: Annotated[str, StringConstraints(max_length=500)] = ""
     description: Annotated[str, StringConstraints(max_length=4000)] = ""
     metadata: Metadata
     parts: Parts
-    last_chunk: bool = True
+    last_chunk: Flag = True
 
     @field_validator("name", "description", "metadata")
     @classmethod
@@ -69,14 +70,14 @@ class StateIn(In):
 class ClaimIn(In):
     """How many tasks to lease, for how many seconds, and for which agent: its own and those given to nobody."""
 
-    agent_id: uuid.UUID | None = None
-    count: Annotated[int, Field(ge=1, le=20)] = 1
-    lease_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
-    history_length: Annotated[int, Field(ge=0, le=1000)] = 100
+    agent_id: SubjectId | None = None
+    count: Annotated[int, Field(ge=1, le=20), INTEGER] = 1
+    lease_seconds: Annotated[int, Field(ge=1, le=3600), INTEGER] = 60
+    history_length: Annotated[int, Field(ge=0, le=1000), INTEGER] = 100
 
 
 class LeaseIn(In):
-    lease_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    lease_seconds: Annotated[int, Field(ge=1, le=3600), INTEGER] = 60
 
 
 class MessageOut(Out):

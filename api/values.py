@@ -1,0 +1,48 @@
+"""Values as the OpenAPI document has them, and no others: pydantic alone would also take "5", true, "off" or 1.8e9."""
+
+import re
+import uuid
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BeforeValidator, StrictBool
+from pydantic_core import PydanticCustomError
+
+DIGITS = re.compile(r"[0-9]+")
+SUBJECT_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+# RFC 3339 §5.6, whose offset is not optional.
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _number(value: Any) -> Any:
+    if type(value) is int or type(value) is Decimal:
+        return value
+    raise PydanticCustomError("int_type", "Input should be an integer")
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and DIGITS.fullmatch(value):
+        return value
+    raise PydanticCustomError("int_parsing", "Input should be an integer, in digits alone")
+
+
+def _subject_id(value: Any) -> Any:
+    if isinstance(value, str) and SUBJECT_ID.fullmatch(value):
+        return value
+    raise PydanticCustomError("uuid_parsing", "Input should be a UUID of 36 characters, with its hyphens alone")
+
+
+def _instant(value: Any) -> Any:
+    if isinstance(value, str) and INSTANT.fullmatch(value):
+        return value
+    raise PydanticCustomError("datetime_parsing", "Input should be a time as in RFC 3339, with its offset")
+
+
+# To stand last in an Annotated[int, ...]: pydantic describes only bounds that stand before it by their right names.
+# 5.0 is an integer too (JSON Schema, validation, §6.1.1), and 5.5 none.
+INTEGER = BeforeValidator(_number)
+# In a query, where all is text.
+IN_DIGITS = BeforeValidator(_digits)
+Flag = StrictBool
+SubjectId = Annotated[uuid.UUID, BeforeValidator(_subject_id)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
