@@ -1,6 +1,7 @@
 """The one table of errors: exception, status, stable code, title; and the responses Django itself makes."""
 
 import logging
+import re
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -21,6 +22,20 @@ from sessions_store import services as sessions_services
 from tasks import hot_paths, leases
 
 logger = logging.getLogger("holdfast.errors")
+
+# What pydantic says in Python's words, in those of JSON.
+IN_JSON = {
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+    "dict_type": "Input should be an object",
+    "list_type": "Input should be an array",
+    "string_type": "Input should be a string",
+    "bool_type": "Input should be true or false",
+    "int_from_float": "Input should be an integer",
+    "missing": "Field is missing",
+    "extra_forbidden": "Field is unknown here",
+}
+AFTER_VALIDATION = re.compile(r" after validation, not \d+$")
 
 NOT_FOUND = Problem(404, "not-found", "There is no such thing here.")
 INVALID = Problem(422, "invalid", "The request does not have the form that this operation takes.")
@@ -137,9 +152,16 @@ def _field_error(found: dict[str, Any]) -> dict[str, str]:
     return {
         "in": str(source),
         "field": ".".join(str(step) for step in path) or str(source),
-        "message": str(found["msg"]),
+        "message": _sentence(found),
         "type": str(found["type"]),
     }
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    if found["type"] == "value_error":
+        return str(found["ctx"]["error"])
+    said = IN_JSON.get(found["type"]) or str(found["msg"])
+    return AFTER_VALIDATION.sub("", said).replace("List should", "Array should", 1)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

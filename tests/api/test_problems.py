@@ -146,3 +146,29 @@ def test_an_answer_without_content_has_no_content_length(scene: Scene) -> None:
     assert (unchanged.status, deleted.status) == (304, 204)
     assert "Content-Length" not in unchanged.headers
     assert "Content-Length" not in deleted.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "message"),
+    [
+        ("/tasks", {"message": {"role": "agent", "parts": [{}]}}, "message.role", "Input should be 'user'"),
+        ("/tasks", {"message": 5}, "message", "Input should be an object"),
+        ("/tasks", {"message": {"parts": [5]}}, "message.parts.0", "Input should be an object"),
+        ("/tasks", {"message": {"parts": 5}}, "message.parts", "Input should be an array"),
+        ("/tasks", {"message": {"parts": []}}, "message.parts", "Array should have at least 1 item"),
+        ("/tasks", {}, "message", "Field is missing"),
+        ("/tasks", [], "body", "Input should be an object"),
+        ("/sessions", {"title": 5}, "title", "Input should be a string"),
+        ("/sessions", {"surprise": 5}, "surprise", "Field is unknown here"),
+        ("/sessions", {"metadata": {"a": "x" * 70_000}}, "metadata", "takes at most 65536 bytes"),
+        ("/tasks/claim", {"count": True}, "count", "Input should be an integer"),
+        ("/tasks/{task_id}/artifacts", {"parts": [{}], "append": "off"}, "append", "Input should be true or false"),
+    ],
+)
+def test_a_field_at_fault_is_told_in_the_words_of_json(
+    scene: Scene, path: str, body: object, field: str, message: str
+) -> None:
+    answer = scene.owner.post(path.format_map(scene.ids), body)
+
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert [(error["field"], error["message"]) for error in answer.json["errors"]] == [(field, message)]
