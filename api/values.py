@@ -5,6 +5,7 @@ import uuid
 from decimal import Decimal
 from typing import Annotated, Any
 
+from django.urls.converters import StringConverter
 from pydantic import AwareDatetime, BeforeValidator, StrictBool
 from pydantic_core import PydanticCustomError
 
@@ -12,6 +13,12 @@ DIGITS = re.compile(r"[0-9]+")
 SUBJECT_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # RFC 3339 §5.6, whose offset is not optional.
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class SubjectIdConverter(StringConverter):
+    """A UUID in a path, in either case (RFC 9562 §4); Django's own converter knows lower case only."""
+
+    regex = SUBJECT_ID.pattern
 
 
 def _number(value: Any) -> Any:

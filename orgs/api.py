@@ -83,7 +83,7 @@ def me(request: Request) -> MeOut:
     )
 
 
-@router.get("/orgs/{uuid:organization_id}", response=OrganizationOut, tags=["identity"])
+@router.get("/orgs/{id:organization_id}", response=OrganizationOut, tags=["identity"])
 @requires(Scope.ORGS_READ)
 def get_organization(request: Request, organization_id: uuid.UUID, response: HttpResponse) -> Organization:
     """Return the caller's organization; any other is not found."""
@@ -93,7 +93,7 @@ def get_organization(request: Request, organization_id: uuid.UUID, response: Htt
         return tagged(response, Organization.objects.get(id=organization_id))
 
 
-@router.patch("/orgs/{uuid:organization_id}", response=OrganizationOut, tags=["identity"])
+@router.patch("/orgs/{id:organization_id}", response=OrganizationOut, tags=["identity"])
 @requires(Scope.ORGS_ADMIN)
 @reads(etags.IF_MATCH)
 def rename_organization(
@@ -118,7 +118,7 @@ def list_members(request: Request, cursor: Cursor | None = None, limit: Limit = 
         return paginate(members, Listing("members", organization_id), cursor=cursor, limit=limit)
 
 
-@router.get("/members/{uuid:membership_id}", response=MemberOut, tags=["identity"])
+@router.get("/members/{id:membership_id}", response=MemberOut, tags=["identity"])
 @requires(Scope.MEMBERS_READ)
 @etags.always_sent
 def get_member(request: Request, membership_id: uuid.UUID, response: HttpResponse) -> Membership:
@@ -145,14 +145,14 @@ def list_agents(request: Request, cursor: Cursor | None = None, limit: Limit = D
         return paginate(agents, Listing("agents", organization_id), cursor=cursor, limit=limit)
 
 
-@router.get("/agents/{uuid:agent_id}", response=AgentOut, tags=["agents"])
+@router.get("/agents/{id:agent_id}", response=AgentOut, tags=["agents"])
 @requires(Scope.AGENTS_READ)
 def get_agent(request: Request, agent_id: uuid.UUID, response: HttpResponse) -> Agent:
     """Return one agent."""
     return get_subject(request, response, Agent.objects.filter(id=agent_id))
 
 
-@router.patch("/agents/{uuid:agent_id}", response=AgentOut, tags=["agents"])
+@router.patch("/agents/{id:agent_id}", response=AgentOut, tags=["agents"])
 @requires(Scope.AGENTS_WRITE)
 @reads(etags.IF_MATCH)
 def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, response: HttpResponse) -> Agent:
@@ -193,7 +193,7 @@ def list_api_keys(request: Request, cursor: Cursor | None = None, limit: Limit =
         return paginate(rows, Listing("api-keys", organization_id), cursor=cursor, limit=limit)
 
 
-@router.get("/api-keys/{uuid:row_id}", response=APIKeyOut, tags=["api-keys"])
+@router.get("/api-keys/{id:row_id}", response=APIKeyOut, tags=["api-keys"])
 @requires(Scope.API_KEYS_READ)
 @etags.always_sent
 def get_api_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> APIKey:
@@ -201,7 +201,7 @@ def get_api_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> 
     return get_subject(request, response, APIKey.objects.filter(id=row_id))
 
 
-@router.delete("/api-keys/{uuid:row_id}", response={204: None}, tags=["api-keys"])
+@router.delete("/api-keys/{id:row_id}", response={204: None}, tags=["api-keys"])
 @requires(Scope.API_KEYS_WRITE)
 @reads(etags.IF_MATCH)
 def revoke_api_key(request: Request, row_id: uuid.UUID) -> Status[None]:

@@ -49,7 +49,7 @@ def list_sessions(request: Request, cursor: Cursor | None = None, limit: Limit =
         return paginate(sessions, Listing("sessions", organization_id), cursor=cursor, limit=limit)
 
 
-@router.get("/sessions/{uuid:session_id}", response=SessionOut)
+@router.get("/sessions/{id:session_id}", response=SessionOut)
 @requires(Scope.SESSIONS_READ)
 def get_session(request: Request, session_id: uuid.UUID) -> HttpResponse:
     """Return a session with its state. `If-None-Match` with the known ETag answers 304."""
@@ -57,7 +57,7 @@ def get_session(request: Request, session_id: uuid.UUID) -> HttpResponse:
     return document_response(found)
 
 
-@router.put("/sessions/{uuid:session_id}/state", response=StateChangedOut)
+@router.put("/sessions/{id:session_id}/state", response=StateChangedOut)
 @requires(Scope.SESSIONS_WRITE)
 @body_limit(services.MAX_STATE_BYTES)
 @reads(etags.IF_MATCH)
@@ -71,7 +71,7 @@ def replace_state(
     return StateChangedOut(id=session_id, **changed._asdict())
 
 
-@router.patch("/sessions/{uuid:session_id}/state", response=StateChangedOut)
+@router.patch("/sessions/{id:session_id}/state", response=StateChangedOut)
 @requires(Scope.SESSIONS_WRITE)
 @body_limit(services.MAX_STATE_BYTES)
 @reads(etags.IF_MATCH)
@@ -85,7 +85,7 @@ def merge_state(
     return StateChangedOut(id=session_id, **changed._asdict())
 
 
-@router.delete("/sessions/{uuid:session_id}", response={204: None})
+@router.delete("/sessions/{id:session_id}", response={204: None})
 @requires(Scope.SESSIONS_WRITE)
 @reads(etags.IF_MATCH)
 def delete_session(request: Request, session_id: uuid.UUID) -> Status[None]:
@@ -94,7 +94,7 @@ def delete_session(request: Request, session_id: uuid.UUID) -> Status[None]:
     return Status(204, None)
 
 
-@router.get("/sessions/{uuid:session_id}/events", response=PageOut[EventOut])
+@router.get("/sessions/{id:session_id}/events", response=PageOut[EventOut])
 @requires(Scope.SESSIONS_READ)
 def list_session_events(
     request: Request, session_id: uuid.UUID, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT

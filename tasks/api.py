@@ -46,7 +46,7 @@ router = Router(tags=["tasks"])
 HistoryLength = Annotated[int, Field(ge=0, le=1000), IN_DIGITS]
 
 
-@router.post("/tasks/{uuid:task_id}/messages", response={201: AppendedOut})
+@router.post("/tasks/{id:task_id}/messages", response={201: AppendedOut})
 @requires(Scope.TASKS_WRITE)
 @reads(etags.IF_MATCH, LEASE_TOKEN)
 def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> HttpResponse:
@@ -64,7 +64,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
     return document_response(appended, status=201)
 
 
-@router.get("/tasks/{uuid:task_id}", response=TaskOut)
+@router.get("/tasks/{id:task_id}", response=TaskOut)
 @requires(Scope.TASKS_READ)
 def get_task(request: Request, task_id: uuid.UUID, history_length: HistoryLength = 100) -> HttpResponse:
     """Return a task with its last `history_length` messages: of these the newest that fit into 8 MiB, at least one.
@@ -135,7 +135,7 @@ def claim_tasks(request: Request, body: ClaimIn) -> HttpResponse:
     return HttpResponse(documents.dumps({"items": items}), content_type="application/json; charset=utf-8")
 
 
-@router.put("/tasks/{uuid:task_id}/lease", response=LeaseOut)
+@router.put("/tasks/{id:task_id}/lease", response=LeaseOut)
 @requires(Scope.TASKS_WRITE)
 @reads(LEASE_TOKEN)
 def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOut:
@@ -145,7 +145,7 @@ def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOu
     return LeaseOut(task_id=task_id, lease_token=token, lease_expires_at=expires_at)
 
 
-@router.put("/tasks/{uuid:task_id}/state", response=TaskSummaryOut)
+@router.put("/tasks/{id:task_id}/state", response=TaskSummaryOut)
 @requires(Scope.TASKS_WRITE)
 @reads(etags.IF_MATCH, LEASE_TOKEN)
 def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpResponse:
@@ -163,7 +163,7 @@ def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpRes
     return document_response(changed)
 
 
-@router.post("/tasks/{uuid:task_id}/artifacts", response={201: ArtifactOut})
+@router.post("/tasks/{id:task_id}/artifacts", response={201: ArtifactOut})
 @requires(Scope.TASKS_WRITE)
 @reads(etags.IF_MATCH, LEASE_TOKEN)
 def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> HttpResponse:
@@ -189,7 +189,7 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
     return document_response(made, status=201, location=location)
 
 
-@router.get("/tasks/{uuid:task_id}/messages", response=PageOut[MessageOut])
+@router.get("/tasks/{id:task_id}/messages", response=PageOut[MessageOut])
 @requires(Scope.TASKS_READ)
 def list_messages(
     request: Request, task_id: uuid.UUID, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT
@@ -210,7 +210,7 @@ def list_messages(
         )
 
 
-@router.get("/tasks/{uuid:task_id}/artifacts", response=PageOut[ArtifactOut])
+@router.get("/tasks/{id:task_id}/artifacts", response=PageOut[ArtifactOut])
 @requires(Scope.TASKS_READ)
 def list_artifacts(
     request: Request, task_id: uuid.UUID, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT
@@ -223,7 +223,7 @@ def list_artifacts(
         return paginate(task.artifacts.all(), listing, cursor=cursor, limit=limit, by="number", newest_first=False)
 
 
-@router.get("/tasks/{uuid:task_id}/artifacts/{artifact_id}", response=ArtifactOut)
+@router.get("/tasks/{id:task_id}/artifacts/{artifact_id}", response=ArtifactOut)
 @requires(Scope.TASKS_READ)
 def get_artifact(
     request: Request, task_id: uuid.UUID, artifact_id: Annotated[Identifier, Path()], response: HttpResponse
@@ -236,7 +236,7 @@ def get_artifact(
     return found
 
 
-@router.get("/tasks/{uuid:task_id}/artifacts/{artifact_id}/chunks", response=PageOut[ArtifactChunkOut])
+@router.get("/tasks/{id:task_id}/artifacts/{artifact_id}/chunks", response=PageOut[ArtifactChunkOut])
 @requires(Scope.TASKS_READ)
 def list_chunks(
     request: Request,
@@ -262,7 +262,7 @@ def list_chunks(
         )
 
 
-@router.get("/tasks/{uuid:task_id}/events", response=PageOut[EventOut])
+@router.get("/tasks/{id:task_id}/events", response=PageOut[EventOut])
 @requires(Scope.TASKS_READ)
 def list_task_events(
     request: Request, task_id: uuid.UUID, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT
@@ -284,7 +284,7 @@ def list_contexts(request: Request, cursor: Cursor | None = None, limit: Limit =
         return paginate(contexts, Listing("contexts", organization_id), cursor=cursor, limit=limit)
 
 
-@router.get("/contexts/{uuid:context_id}", response=ContextOut, tags=["contexts"])
+@router.get("/contexts/{id:context_id}", response=ContextOut, tags=["contexts"])
 @requires(Scope.TASKS_READ)
 def get_context(request: Request, context_id: uuid.UUID, response: HttpResponse) -> Context:
     """Return one context."""

@@ -142,3 +142,13 @@ def test_a_hostile_authorization_header_is_unauthenticated(value: str) -> None:
 
     assert (answer.status, answer.code) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="holdfast"'
+
+
+@pytest.mark.parametrize("operation", [one for one in WITH_ID if one.method == "GET"], ids=_name)
+def test_an_id_in_upper_case_is_answered_like_one_in_lower_case(scene: Scene, operation: Operation) -> None:
+    upper = {name: value if name == "artifact_id" else value.upper() for name, value in scene.ids.items()}
+
+    answers = [send("GET", operation.at(ids), key=scene.owner.key) for ids in (scene.ids, upper)]
+
+    assert answers[1].status == 200
+    assert answers[1].raw == answers[0].raw

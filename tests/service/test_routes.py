@@ -3,6 +3,7 @@
 Each test lets the owner make the same call afterwards, so a refusal is never one of a call that could not succeed.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -231,3 +232,15 @@ def test_a_public_operation_needs_no_key(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
 
     assert _succeeds(call.by_nobody(operation))
+
+
+@pytest.mark.parametrize("name", NAMING)
+def test_an_id_in_a_path_is_taken_in_either_case(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    # An artifact's id is a text of the caller's own.
+    upper = {key: value if key == "artifact_id" else value.upper() for key, value in call.ids.items()}
+
+    answer = replace(call, ids=upper).by(scene.owner, operation)
+
+    assert upper != call.ids
+    assert _succeeds(answer), answer
