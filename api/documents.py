@@ -27,6 +27,8 @@ MAX_DIGITS = 4300
 MAX_COSTLY = 1_000_000
 # Escapes that may stand for NUL or half a surrogate pair; only their presence makes a look at each string needed.
 SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# The one integer that Python cannot hold. To look for it in each one costs a step for each.
+SIGNED_ZERO = re.compile(r"-0(?=[\s,\]}]|\Z)")
 
 _lock = Lock()
 _resting = 0
@@ -64,10 +66,10 @@ def parse(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 
 def _load(text: str) -> Any:
     if len(text) <= MAX_COSTLY:
-        return json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_constant)
+        return _loads(text, _object, _number)
     read_object, read_number = _counted()
     with _collector_at_rest():
-        return json.loads(text, object_pairs_hook=read_object, parse_float=read_number, parse_constant=_constant)
+        return _loads(text, read_object, read_number)
 
 
 @contextmanager
@@ -89,9 +91,16 @@ def _collector_at_rest() -> Iterator[None]:
                 gc.enable()
 
 
+def _loads(text: str, read_object: Callable[..., Any], read_number: Callable[[str], Decimal]) -> Any:
+    integers = _integers(text, read_number)
+    return json.loads(
+        text, object_pairs_hook=read_object, parse_float=read_number, parse_constant=_constant, **integers
+    )
+
+
 def read(text: str) -> Any:
     """Return the document in `text`, which `dumps` wrote; without the checks that it has passed before."""
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(text, parse_float=Decimal, **_integers(text, Decimal))
 
 
 def dumps(value: Any) -> str:
@@ -131,6 +140,13 @@ def _number(text: str) -> Decimal:
         # 1e0 would be written as 1 and read as an integer, and -0e0 would lose its sign.
         return Decimal(f"{digits}.0")
     return number
+
+
+def _integers(text: str, read_number: Callable[[str], Decimal]) -> dict[str, Any]:
+    """Return how integers are read: by Python's own, unless one of them may be -0, which then counts as a decimal."""
+    if SIGNED_ZERO.search(text) is None:
+        return {}
+    return {"parse_int": lambda digits: read_number(digits) if digits == "-0" else int(digits)}
 
 
 def _counted() -> tuple[Callable[[list[tuple[str, Any]]], dict[str, Any]], Callable[[str], Decimal]]:

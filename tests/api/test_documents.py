@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -22,7 +23,9 @@ from tests.api.json_texts import json_documents, json_texts
         "1E-400",
         "1E-4300",
         "0E+4300",
+        "-0",
         "-0.0",
+        '[0,-0,{"a":-0,"b":"-0,"},1,-10]',
         "1.0",
         "1.10",
         "1E+308",
@@ -210,7 +213,7 @@ def test_a_decimal_never_becomes_an_integer() -> None:
 MANY = documents.MAX_COSTLY
 
 
-@pytest.mark.parametrize("value", ["{}", "[]", "0.5"])
+@pytest.mark.parametrize("value", ["{}", "[]", "0.5", "-0"])
 def test_a_million_costly_values_are_read(value: str) -> None:
     # The outer array is one of them.
     text = f"[{','.join([value] * (MANY - 1))}]"
@@ -250,3 +253,11 @@ def test_both_encoders_write_the_same(document: object) -> None:
     exact = documents._encoder.encode(document)
 
     assert documents.dumps(document) == exact
+
+
+@pytest.mark.parametrize("text", ["-0", "[-0]", "[ -0 ,1]", '{"a":-0}', "[-0\n]"])
+def test_the_sign_of_zero_is_read_again_from_what_was_written(text: str) -> None:
+    written = documents.dumps(documents.parse(text.encode()))
+
+    assert written == re.sub(r"\s", "", text)
+    assert documents.dumps(documents.read(written)) == written

@@ -59,11 +59,11 @@ def test_patching_a_state_follows_the_table_of_the_rfc(owner: Caller, original: 
 def test_patching_keeps_the_digits_of_what_it_does_not_touch(owner: Caller) -> None:
     session = factories.create_session(owner)
     path = f"/sessions/{session['id']}"
-    owner.put(f"{path}/state", b'{"a":{"n":1e23,"m":9007199254740993,"z":-0.0,"t":1.10},"b":1}')
+    owner.put(f"{path}/state", b'{"a":{"n":1e23,"m":9007199254740993,"z":-0.0,"y":-0,"t":1.10},"b":1}')
 
     owner.patch(f"{path}/state", b'{"b":0.10000000000000000000001}')
 
-    expected = '{"a":{"n":1E+23,"m":9007199254740993,"z":-0.0,"t":1.10},"b":0.10000000000000000000001}'
+    expected = '{"a":{"n":1E+23,"m":9007199254740993,"z":-0.0,"y":-0,"t":1.10},"b":0.10000000000000000000001}'
     assert documents.dumps(owner.get(path).json["state"]) == expected
 
 
