@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 
 from django.http.request import UnreadablePostError
@@ -33,6 +33,10 @@ class TooManyAnswers(Exception):
     """Raised when a large answer finds no room beside what other calls hold."""
 
 
+# What a caller is refused by who may be sending on.
+STILL_SENT = (BodyTooLarge, TooManyBodies)
+
+
 class Bodies:
     """What the calls of one process may take: seconds without a byte, seconds as a whole, and bytes held.
 
@@ -46,9 +50,12 @@ class Bodies:
         whole_seconds: float = 300,
         held_at_most: int = 256 * MIB,
         held_by_one: int = 64 * MIB,
+        drain_seconds: float = 5,
+        drained_at_most: int = 32 * MIB,
     ) -> None:
         self.idle_seconds, self.whole_seconds = idle_seconds, whole_seconds
         self.held_at_most, self.held_by_one = held_at_most, held_by_one
+        self.drain_seconds, self.drained_at_most = drain_seconds, drained_at_most
         self.held = 0
         self._held_by: defaultdict[str, int] = defaultdict(int)
 
@@ -110,6 +117,21 @@ class Bodies:
                 f"Send some of the body at least every {self.idle_seconds} s and all of it within "
                 f"{self.whole_seconds} s; {body.size} bytes came."
             ) from None
+
+    async def drain(self, receive: Receive) -> None:
+        """Read on, and keep nothing, after a body was refused; for a few seconds and bytes, then its sender is cut off.
+
+        Most clients look for an answer only once they have sent all. To one whose connection is closed before, the
+        refusal is a broken pipe.
+        """
+        left = self.drained_at_most
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.drain_seconds):
+                while left > 0:
+                    message = await receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body"):
+                        return
+                    left -= len(message.get("body", b""))
 
     def keep(self, answer: Answer, body: "Body") -> None:
         """Have the call hold its answer in place of its body. Raises TooManyAnswers, after which it cannot be sent."""

@@ -11,7 +11,7 @@ from io import BytesIO
 from django.conf import settings
 
 from config.asgi import application as stream  # first: it sets Django up
-from config.bodies import Bodies
+from config.bodies import STILL_SENT, Bodies
 from config.bridge import Bridge, Message, Receive, Send, environ_from
 from config.limits import body_limit
 from config.refusals import refuse, say_alive
@@ -49,10 +49,13 @@ def make_front(bodies: Bodies, django: Bridge) -> Callable[[Message, Receive, Se
         except (Unauthenticated, KeyRefused):
             # Django says why and notes it, before it looks at the body.
             await (await django.call(environ_from(scope, BytesIO(), 0))).send(send)
+            await bodies.drain(receive)
         except Exception as error:
             if begun:
                 raise
             await refuse(scope, send, error)
+            if isinstance(error, STILL_SENT):
+                await bodies.drain(receive)
 
     return front
 

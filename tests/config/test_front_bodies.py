@@ -1,6 +1,8 @@
 """Bodies that come slowly, or not at all, or are large: what the front of `up` does before Django sees the call."""
 
 import contextlib
+import http.client
+import json
 import re
 import socket
 import uuid
@@ -11,8 +13,8 @@ import pytest
 from api.requests import MIB
 from config.bodies import UNCOUNTED_BYTES
 from sessions_store.services import MAX_STATE_BYTES
-from tests.api.live import CHUNKED, THREADS, Server, document, in_chunks, read_answer, request, serving
-from tests.factories import Caller
+from tests.api.live import CHUNKED, PATIENCE, THREADS, Server, document, in_chunks, read_answer, request, serving
+from tests.factories import API, Caller
 
 JSON = {"Content-Type": "application/json"}
 LIVE = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -197,3 +199,48 @@ def test_a_caller_who_shuts_down_within_the_body_is_answered(front: Server) -> N
         answer = read_answer(connection)
 
     assert (answer.status, answer.code) == (400, "body-incomplete")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["sized", "chunked"])
+@pytest.mark.parametrize(
+    ("method", "target", "size"),
+    [("POST", "/tasks", 20 * MIB), ("PUT", f"/sessions/{uuid.UUID(int=1)}/state", MAX_STATE_BYTES + 1)],
+)
+def test_a_caller_who_reads_after_sending_all_is_told_that_it_was_too_much(
+    front: Server, owner: Caller, method: str, target: str, size: int, chunked: bool
+) -> None:
+    body = b"x" * size
+    parts = (body[start : start + MIB] for start in range(0, size, MIB))
+    headers = {"Authorization": f"Bearer {owner.key}", "Content-Type": "application/json"}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", front.port, timeout=PATIENCE)) as connection:
+        connection.request(method, f"{API}{target}", parts if chunked else body, headers, encode_chunked=chunked)
+        answer = connection.getresponse()
+        problem = json.loads(answer.read())
+
+    assert (answer.status, problem["code"]) == (413, "body-too-large")
+
+
+def test_a_caller_who_is_told_that_memory_is_short_may_send_on(impatient: Server, owner: Caller) -> None:
+    body = document(state={"text": "x" * MIB})
+    with impatient.connect() as connection:
+        connection.sendall(request("POST", "/sessions", owner.key, body))
+        answer = read_answer(connection)
+
+    assert (answer.status, answer.code) == (503, "too-many-bodies")
+
+
+def test_a_caller_who_sends_without_end_is_cut_off(impatient: Server) -> None:
+    head = request("POST", "/tasks", "", headers=CHUNKED | JSON)
+    endless = in_chunks(b"x" * (64 * MIB), MIB).removesuffix(b"0\r\n\r\n")
+
+    with impatient.connect() as connection, pytest.raises(ConnectionError):
+        connection.sendall(head + endless)
+
+
+def test_a_caller_who_sends_nothing_on_is_cut_off(impatient: Server) -> None:
+    with impatient.connect() as connection:
+        connection.sendall(_declaring(20 * MIB, "/tasks"))
+        answer = read_answer(connection)
+        rest = connection.recv(1)
+
+    assert (answer.status, rest) == (413, b"")
