@@ -13,7 +13,8 @@ from orgs.schemas import ProblemOut
 
 IDEMPOTENCY_KEY = Header(
     "Idempotency-Key",
-    "Makes the call safe to repeat: within 24 hours the same key and body give the same answer.",
+    "Makes the call safe to repeat: the same key and body give the same answer, a day long unless the operator says "
+    "otherwise.",
     {"type": "string", "pattern": f"^{KEY.pattern}$"},
 )
 TAGS = {"type": "string", "example": '"3"'}

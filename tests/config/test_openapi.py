@@ -1,6 +1,7 @@
 """The OpenAPI document: served as it is published, and telling of every operation what the gate does."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def test_operation_ids_are_unique() -> None:
 @pytest.mark.parametrize("operation", tuple(operations_of("POST")), ids=_name)
 def test_every_post_documents_its_idempotency_key(operation: Operation) -> None:
     assert "Idempotency-Key" in _headers(operation)
+
+
+@pytest.mark.parametrize("operation", tuple(operations_of("POST")), ids=_name)
+def test_no_post_promises_hours_that_the_operator_sets(operation: Operation) -> None:
+    found = next(one for one in operation.described["parameters"] if one["name"] == "Idempotency-Key")
+
+    assert "unless the operator says otherwise" in found["description"]
+    assert not re.search("[0-9]", found["description"])
 
 
 @pytest.mark.parametrize("operation", tuple(operations_of("GET", "PUT", "PATCH", "DELETE")), ids=_name)
