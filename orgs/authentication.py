@@ -14,6 +14,7 @@ from threading import Lock
 from django.http import HttpRequest
 
 from orgs import functions, keys
+from orgs.models import APIKey, Membership
 from orgs.permissions import including
 from orgs.principals import ActorType, Principal
 
@@ -93,6 +94,29 @@ def authenticate_key(text: str) -> Principal:
         known.last_used_at = now
         functions.call("SELECT orgs_touch_key(%s)", [principal.key_id])
     return principal
+
+
+def confirm(principal: Principal, now: datetime) -> APIKey:
+    """Lock the caller's key inside the open scope and return it, read anew; raises KeyRevoked, KeyExpired.
+
+    For what a revocation must not be outrun by, because it outlasts the belief: a key made with this one. The lock
+    has a revocation, or the leaving of the key's user, either be seen here or wait until what is made has committed.
+    """
+    key = APIKey.objects.select_for_update(no_key=True).get(id=principal.key_id)
+    if key.revoked_at is not None or not _has_bearer(key):
+        forget(key.key_id)
+        raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
+    if key.expires_at is not None and key.expires_at <= now:
+        raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
+    return key
+
+
+def _has_bearer(key: APIKey) -> bool:
+    """Lock the membership of the key's user; a deactivation alone has no row that the serving role could lock."""
+    if key.user_id is None:
+        return True
+    places = Membership.objects.filter(organization_id=key.organization_id, user_id=key.user_id, user__is_active=True)
+    return places.select_for_update(no_key=True, of=("self",)).first() is not None
 
 
 def forget(key_id: str) -> None:

@@ -19,7 +19,7 @@ from api.etags import PreconditionFailed
 from audit.models import Action
 from audit.services import record
 from orgs import keys, tenancy
-from orgs.authentication import forget
+from orgs.authentication import confirm, forget
 from orgs.changes import Change, announce
 from orgs.models import Agent, APIKey, Membership, Organization, Role, TenantModel
 from orgs.permissions import EVERYTHING, ScopeMissing, including
@@ -227,7 +227,7 @@ def create_api_key(
 
     With an agent the key acts as that agent, else as itself; it never outlives the caller's key, but does outlive the
     caller's leaving: it is the organization's. `owner_id` and the audit entry keep who made it.
-    Raises ScopeMissing, InvalidExpiry, UnknownReference.
+    Raises ScopeMissing, InvalidExpiry, UnknownReference, KeyRevoked, KeyExpired.
     """
     wanted = sorted(set(scopes))
     excess = including(wanted) - principal.scopes
@@ -235,7 +235,7 @@ def create_api_key(
         raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
     _check_expiry(expires_at, now)
     with tenancy.organization(principal.organization_id):
-        own_expiry = APIKey.objects.values_list("expires_at", flat=True).get(id=principal.key_id)
+        own_expiry = confirm(principal, now).expires_at
         if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
             raise InvalidExpiry("A key cannot make one that outlives it.")
         agents = Agent.objects.filter(organization_id=principal.organization_id)
