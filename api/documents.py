@@ -100,7 +100,23 @@ def _loads(text: str, read_object: Callable[..., Any], read_number: Callable[[st
 
 def read(text: str) -> Any:
     """Return the document in `text`, which `dumps` wrote; without the checks that it has passed before."""
-    return json.loads(text, parse_float=Decimal, **_integers(text, Decimal))
+    if len(text) <= MAX_COSTLY:
+        return json.loads(text, parse_float=Decimal, **_integers(text, Decimal))
+    with _collector_at_rest():
+        return json.loads(text, parse_float=Decimal, **_integers(text, Decimal))
+
+
+def refuse_too_many(text: str) -> None:
+    """Raise TooManyValues where `parse` would, for a text that `dumps` wrote of values from several documents.
+
+    What such a value cannot be written without is counted in milliseconds. Only where strings may account for the
+    excess is the text read again.
+    """
+    if len(text) <= MAX_COSTLY:
+        return
+    objects, arrays, decimals = text.count("{"), text.count("["), text.count(".") + text.count("E")
+    if objects + max(arrays, decimals) > MAX_COSTLY:
+        parse(text.encode())
 
 
 def dumps(value: Any) -> str:

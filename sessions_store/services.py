@@ -60,8 +60,9 @@ def merge_state(
     with tenancy.organization(principal.organization_id):
         session = Session.objects.select_for_update().get(id=session_id)
         _expect(session, expected)
-        merged = merge(documents.read(session.state.encoded_json), patch)
-        return hot_paths.replace_state(principal, session_id, state_text(merged), expected=None)
+        text = state_text(merge(documents.read(session.state.encoded_json), patch))
+        documents.refuse_too_many(text)
+        return hot_paths.replace_state(principal, session_id, text, expected=None)
 
 
 def delete(principal: Principal, session_id: uuid.UUID, *, expected: list[int] | None) -> None:

@@ -1,5 +1,8 @@
-"""A state takes 16 MiB, however it grows there."""
+"""A state takes 16 MiB and a million costly values, however it grows there."""
 
+import pytest
+
+from api.documents import MAX_COSTLY
 from tests.factories import Caller, create_session
 
 MIB = 1024 * 1024
@@ -54,3 +57,49 @@ def test_a_state_whose_text_grows_beyond_16_mib_is_refused(owner: Caller) -> Non
 
     assert len(text) == 16 * MIB
     assert (answer.status, answer.code) == (413, "state-too-large")
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"0.5"])
+def test_patches_grow_no_state_that_could_not_be_put_back(owner: Caller, value: bytes) -> None:
+    session = create_session(owner)
+    path = f"/sessions/{session['id']}/state"
+    many = b",".join([value] * (MAX_COSTLY * 6 // 10))
+
+    first = owner.patch(path, b'{"a":[%s]}' % many)
+    second = owner.patch(path, b'{"b":[%s]}' % many)
+
+    assert first.status == 200
+    assert (second.status, second.code) == (413, "too-many-values")
+    stored = owner.get(f"/sessions/{session['id']}")
+    assert stored.headers["ETag"] == '"2"'
+    assert owner.put(path, b'{"a":[%s]}' % many).status == 200
+
+
+def test_a_patch_may_replace_many_values_by_as_many(owner: Caller) -> None:
+    session = create_session(owner)
+    path = f"/sessions/{session['id']}/state"
+    many = b'{"a":[%s]}' % b",".join([b"{}"] * (MAX_COSTLY - 2))
+
+    assert [owner.patch(path, many).status for _ in range(2)] == [200, 200]
+
+
+def test_strings_that_look_like_values_do_not_count_in_a_patched_state(owner: Caller) -> None:
+    session = create_session(owner)
+    text = b'{"a":"%s"}' % (b"{[.E" * MAX_COSTLY)
+
+    answer = owner.patch(f"/sessions/{session['id']}/state", text)
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_state_that_is_sent_whole_is_bounded_alike(owner: Caller, method: str) -> None:
+    state = b'{"a":[%s]}' % b",".join([b"{}"] * (MAX_COSTLY + 1))
+    session = create_session(owner)
+    path, body = (
+        ("/sessions", b'{"state":%s}' % state) if method == "POST" else (f"/sessions/{session['id']}/state", state)
+    )
+
+    answer = owner.call(method, path, body)
+
+    assert (answer.status, answer.code) == (413, "too-many-values")
