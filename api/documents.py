@@ -114,7 +114,7 @@ def refuse_too_many(text: str) -> None:
     """
     if len(text) <= MAX_COSTLY:
         return
-    objects, arrays, decimals = text.count("{"), text.count("["), text.count(".") + text.count("E")
+    objects, arrays, decimals = text.count("{"), text.count("["), sum(map(text.count, (".", "E", "-0")))
     if objects + max(arrays, decimals) > MAX_COSTLY:
         parse(text.encode())
 

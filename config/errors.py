@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -175,5 +176,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer a defect. Django has logged the exception with the request id."""
-    return problem_response(INTERNAL)
+    """Answer a defect, or a database that fails the console; the API's operations have answered theirs before.
+
+    Django has logged the exception with the request id. It calls this while it handles it and passes nothing of it on.
+    """
+    error = sys.exc_info()[1]
+    problem = find_problem(error) if isinstance(error, OperationalError | InterfaceError) else None
+    return problem_response(problem or INTERNAL)
