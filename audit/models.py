@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
 
 
 class Action(models.TextChoices):
@@ -45,7 +46,9 @@ class Entry(models.Model):
     `actor` is `user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>` or `system`.
     """
 
-    id = models.BigAutoField(primary_key=True)
+    # A number that all organizations count up together would tell each how much the others do. Entries of one process
+    # stand in their order; those of two, made in the same instant, as their clocks have it.
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=60)
     action = models.CharField(max_length=40, choices=Action.choices)

@@ -160,7 +160,7 @@ class MeOut(Out):
 
 
 class AuditEntryOut(Out):
-    id: int
+    id: uuid.UUID
     actor: str
     action: str
     subject_type: str

@@ -1,5 +1,9 @@
 """GET /audit."""
 
+import base64
+import json
+import uuid
+
 import pytest
 
 from orgs.models import Organization
@@ -20,6 +24,17 @@ def test_entries_are_listed_newest_first(owner: Caller, organization: Organizati
         "organization.created",
     ]
     assert [entry["id"] for entry in listed] == sorted((entry["id"] for entry in listed), reverse=True)
+
+
+def test_neither_ids_nor_cursors_count_what_other_organizations_do(owner: Caller, outsider: Caller) -> None:
+    """They are made of the time and chance: no two listings stand in one sequence."""
+    listings = [caller.get("/audit?limit=1").json for caller in (owner, outsider)]
+
+    for listed in listings:
+        [entry] = listed["items"]
+        position = json.loads(base64.urlsafe_b64decode(listed["next_cursor"].partition(".")[0] + "=="))[1]
+        assert uuid.UUID(entry["id"]).version == 7
+        assert position == entry["id"]
 
 
 def test_an_entry_is_given_whole(owner: Caller, organization: Organization) -> None:
