@@ -5,6 +5,8 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 
 from accounts.identifiers import new_id
+from audit.models import Action
+from audit.services import record
 
 
 class UserManager(BaseUserManager["User"]):
@@ -16,8 +18,15 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create an operator: one who may sign in to the admin and do everything there."""
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        """Create an operator: one who may sign in to the admin and do everything there.
+
+        For Django's command createsuperuser alone, in the system scope that it opens: hence the actor of the entry.
+        """
+        made = self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        record(
+            Action.USER_CREATED, organization_id=None, actor="operator:shell", subject_type="user", subject_id=made.id
+        )
+        return made
 
     def with_email(self, email: str | None) -> "models.QuerySet[User]":
         """The user of an address, whatever its case, compared as the unique constraint does.

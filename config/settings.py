@@ -46,6 +46,8 @@ if BEHIND_TLS:
 SECURE_REFERRER_POLICY = "same-origin"
 
 INSTALLED_APPS = [
+    # Before Django's, whose createsuperuser it replaces.
+    "operations",
     "orgs.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -60,7 +62,6 @@ INSTALLED_APPS = [
     "events",
     "sessions_store",
     "tasks",
-    "operations",
 ]
 
 # One middleware stands on API paths; what the admin needs runs inside OperatorMiddleware, on /admin/ only.

@@ -1,6 +1,7 @@
 """createorganization, createapikey and createsuperuser: what an operator makes from the command line."""
 
 import io
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from orgs import tenancy
 from orgs.models import APIKey, Membership, Organization
 from tests import factories
 from tests.factories import Caller
-from tests.statements import audit_of, events_of
+from tests.statements import at_once, audit_of, events_of, system_rows, wait_until_someone_waits
 
 
 def run(*words: str) -> str:
@@ -128,12 +129,67 @@ def test_createapikey_refuses_an_unknown_organization() -> None:
         run("createapikey", "nothing-here")
 
 
-def test_createsuperuser_makes_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
-    email, password = f"{uuid.uuid4().hex}@example.com", "correct horse battery staple"
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+@pytest.fixture
+def email(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address that nobody has yet, and the environment from which createsuperuser takes a password."""
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "correct horse battery staple")
+    return f"{uuid.uuid4().hex}@example.com"
 
+
+def test_createsuperuser_makes_an_operator(email: str) -> None:
     run("createsuperuser", "--email", email, "--no-input")
 
     with tenancy.system():
         made = User.objects.get_by_natural_key(email)
-    assert (made.is_staff, made.is_superuser, made.check_password(password)) == (True, True, True)
+    powers = (made.is_staff, made.is_superuser, made.check_password("correct horse battery staple"))
+    assert powers == (True, True, True)
+
+
+def test_createsuperuser_is_audited(email: str) -> None:
+    run("createsuperuser", "--email", email, "--no-input")
+
+    with tenancy.system():
+        made = User.objects.get_by_natural_key(email)
+    entries = system_rows("SELECT action, actor FROM audit_entry WHERE subject_id = %s", str(made.id))
+    assert entries == [("user.created", "operator:shell")]
+
+
+def test_createsuperuser_refuses_a_taken_address_whatever_its_case(email: str) -> None:
+    factories.make_user(email=email)
+
+    with pytest.raises(CommandError, match=r"^A user with this e-mail address exists\.$"):
+        run("createsuperuser", "--email", email.upper(), "--no-input")
+
+
+def test_createsuperuser_refuses_an_address_that_is_taken_while_it_runs(email: str) -> None:
+    held = threading.Event()
+
+    def take() -> None:
+        with tenancy.system():
+            User.objects.create_user(email, None)
+            held.set()
+            wait_until_someone_waits()
+
+    def make() -> str:
+        assert held.wait(10)
+        return run("createsuperuser", "--email", email, "--no-input")
+
+    _, refused = at_once(take, make)
+
+    assert isinstance(refused, CommandError)
+    assert str(refused) == "A user with this e-mail address exists."
+
+
+def test_createsuperuser_asks_again_for_a_taken_address(
+    email: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = factories.make_user().email
+    answers = iter([taken, email])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    monkeypatch.setattr("getpass.getpass", lambda prompt="": "correct horse battery staple")
+
+    call_command("createsuperuser", stdin=None)
+
+    with tenancy.system():
+        assert User.objects.get_by_natural_key(email).is_superuser
+    assert "A user with this e-mail address exists." in capsys.readouterr().err
