@@ -71,8 +71,8 @@ def gate(run: Run) -> Run:
                 response = run(request, **path)
             else:
                 response = _run_once(request, operation, key, body, lambda: run(request, **path))
-            if response.status_code == 403 and operation.auth_callbacks:
-                # The operation refused, such as to grant more than the caller holds; its transaction is over.
+            if response.status_code in (401, 403) and operation.auth_callbacks:
+                # The operation refused, such as to grant more than the key holds; its transaction is over.
                 principal, reason = request.principal, documents.parse(response.content)["detail"]
                 _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, reason)
             known_copy = request.META.get("HTTP_IF_NONE_MATCH") if may_spare else None
