@@ -1,13 +1,14 @@
 import uuid
 from typing import Annotated
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from ninja import Path, Router
 from pydantic import Field
 
 from accounts.identifiers import new_id
 from api import documents, etags
-from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
+from api.cursors import DEFAULT_LIMIT, Listing, M, Page, paginate
 from api.headers import reads
 from api.responses import document_response
 from api.values import IN_DIGITS, SubjectId
@@ -199,15 +200,7 @@ def list_messages(
     with tenancy.organization(organization_id):
         task = Task.objects.only("id").get(id=task_id)
         listing = Listing("messages", organization_id, (task_id,))
-        return paginate(
-            task.messages.all(),
-            listing,
-            cursor=cursor,
-            limit=limit,
-            by="number",
-            newest_first=False,
-            bytes_before="bytes_before",
-        )
+        return _page_of_parts(task.messages.all(), listing, cursor, limit)
 
 
 @router.get("/tasks/{id:task_id}/artifacts", response=PageOut[ArtifactOut])
@@ -251,15 +244,7 @@ def list_chunks(
         Artifact.objects.only("name").get(task_id=task_id, artifact_id=artifact_id)
         chunks = ArtifactChunk.objects.filter(task_id=task_id, artifact_id=artifact_id)
         listing = Listing("chunks", organization_id, (task_id, artifact_id))
-        return paginate(
-            chunks,
-            listing,
-            cursor=cursor,
-            limit=limit,
-            by="number",
-            newest_first=False,
-            bytes_before="bytes_before",
-        )
+        return _page_of_parts(chunks, listing, cursor, limit)
 
 
 @router.get("/tasks/{id:task_id}/events", response=PageOut[EventOut])
@@ -289,3 +274,10 @@ def list_contexts(request: Request, cursor: Cursor | None = None, limit: Limit =
 def get_context(request: Request, context_id: uuid.UUID, response: HttpResponse) -> Context:
     """Return one context."""
     return get_subject(request, response, Context.objects.filter(id=context_id))
+
+
+def _page_of_parts(rows: QuerySet[M], listing: Listing, cursor: str | None, limit: int) -> Page[M]:
+    """Return one page of numbered rows, oldest first, that ends with the row that passes 8 MiB."""
+    return paginate(
+        rows, listing, cursor=cursor, limit=limit, by="number", newest_first=False, bytes_before="bytes_before"
+    )

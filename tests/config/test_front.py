@@ -1,21 +1,14 @@
 """The front of `up`: streams' paths to the ASGI application, everything else to Django."""
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.staticfiles import finders
 
 from config.bridge import PIECE_BYTES
-from tests.api.live import THREADS, Server, read_answer, serving
+from tests.api.live import THREADS, Server, read_answer
 from tests.factories import Answer, Caller
-
-
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving("front", tmp_path_factory.mktemp("front")) as found:
-        yield found
 
 
 def _get(server: Server, target: str, **headers: str) -> Answer:

@@ -21,12 +21,6 @@ LIVE = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving("front", tmp_path_factory.mktemp("front")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("impatient")
     with serving("front", folder, "tests.config.impatient_front:application") as found:

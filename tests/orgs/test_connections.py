@@ -35,7 +35,10 @@ def test_a_connection_ends_with_its_thread(no_collector: None) -> None:
     thread.start()
     thread.join()
 
+    # The server notices a little later.
     eventually(lambda: not _is_there(pids[0]), "the connection of the ended thread is closed")
+    assert pids[0] != _backend()
+    assert not _is_there(pids[0])
 
 
 def test_a_connection_stays_for_as_long_as_its_thread() -> None:
