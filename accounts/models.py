@@ -4,7 +4,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from accounts.identifiers import new_id
+from api.identifiers import new_id
 from audit.models import Action
 from audit.services import record
 

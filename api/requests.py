@@ -10,8 +10,8 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
-from accounts.identifiers import new_id
 from api import documents
+from api.identifiers import new_id
 
 MIB = 1024 * 1024
 DEFAULT_BODY_LIMIT = MIB

@@ -5,8 +5,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from accounts.identifiers import new_id
 from accounts.models import User
+from api.identifiers import new_id
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 # In Python `$` would also stand before a line's end.

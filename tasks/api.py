@@ -6,10 +6,10 @@ from django.http import HttpResponse
 from ninja import Path, Router
 from pydantic import Field
 
-from accounts.identifiers import new_id
 from api import documents, etags
 from api.cursors import DEFAULT_LIMIT, Listing, M, Page, paginate
 from api.headers import reads
+from api.identifiers import new_id
 from api.responses import document_response
 from api.values import IN_DIGITS, SubjectId
 from events.listings import page_of_subject

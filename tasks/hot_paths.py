@@ -4,9 +4,9 @@ import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from accounts.identifiers import new_id
 from api import documents
 from api.etags import PreconditionFailed
+from api.identifiers import new_id
 from api.responses import Document
 from audit.origin import current_origin
 from orgs import functions

@@ -3,8 +3,8 @@ import uuid
 import pytest
 from django.db import IntegrityError
 
-from accounts.identifiers import new_id
 from accounts.models import User
+from api.identifiers import new_id
 from orgs import tenancy
 from tests import factories
 
