@@ -12,7 +12,7 @@ from ninja.renderers import BaseRenderer
 from api import documents
 from config import errors
 from config.openapi import complete
-from orgs.api import router as orgs_router
+from orgs.api import routers as orgs_routers
 from orgs.gate import APIKeyBearer, gate
 from sessions_store.api import router as sessions_router
 from tasks.api import router as tasks_router
@@ -58,4 +58,5 @@ errors.install(api)
 # The hot paths come first: routes are tried in order.
 api.add_router("", tasks_router)
 api.add_router("", sessions_router)
-api.add_router("", orgs_router)
+for orgs_router in orgs_routers:
+    api.add_router("", orgs_router)

@@ -16,9 +16,9 @@ from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from orgs import api as orgs_api
 from orgs import authentication, permissions
-from orgs import services as orgs_services
+from orgs.api import me
+from orgs.services import api_keys, constraints, signing_up
 from sessions_store import services as sessions_services
 from tasks import hot_paths, leases
 
@@ -80,12 +80,12 @@ TABLE: dict[type[Exception], Problem] = {
     authentication.KeyExpired: Problem(401, "api-key-expired", "The API key has expired."),
     authentication.KeyRevoked: Problem(401, "api-key-revoked", "The API key was revoked."),
     permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
-    orgs_api.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
-    orgs_services.EmailTaken: Problem(409, "email-taken", "The e-mail address is taken."),
-    orgs_services.SlugTaken: Problem(409, "slug-taken", "The slug is taken."),
-    orgs_services.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
-    orgs_services.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
-    orgs_services.UnknownReference: Problem(422, "unknown-reference", "The body names something that is not there."),
+    me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
+    constraints.EmailTaken: Problem(409, "email-taken", "The e-mail address is taken."),
+    constraints.SlugTaken: Problem(409, "slug-taken", "The slug is taken."),
+    signing_up.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
+    api_keys.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
+    api_keys.UnknownReference: Problem(422, "unknown-reference", "The body names something that is not there."),
     sessions_services.StateTooLarge: Problem(413, "state-too-large", "The state is too large."),
     hot_paths.LeaseLost: Problem(409, "lease-lost", "The lease is over."),
     hot_paths.TaskLeased: Problem(409, "task-leased", "A worker holds the task."),

@@ -17,7 +17,7 @@ from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
-from orgs.services import MAX_KEY_LIFETIME  # noqa: E402
+from orgs.services.api_keys import MAX_KEY_LIFETIME  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"

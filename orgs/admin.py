@@ -12,16 +12,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from audit.admin import ConsoleAdmin
-from orgs import services
 from orgs.forms import KeyForm, OrganizationForm, ServiceForm
 from orgs.models import Agent, APIKey, Membership, Organization
+from orgs.services import agents, api_keys, constraints, members, organizations
 
 REFUSALS = (
-    services.SlugTaken,
-    services.AlreadyMember,
-    services.LastOwner,
-    services.InvalidExpiry,
-    services.UnknownReference,
+    constraints.SlugTaken,
+    constraints.AlreadyMember,
+    members.LastOwner,
+    api_keys.InvalidExpiry,
+    api_keys.UnknownReference,
     ObjectDoesNotExist,
 )
 
@@ -89,10 +89,10 @@ class OrganizationAdmin(SubjectAdmin):
         return super().get_fields(request, obj) if obj else (*self.asked, "owner")
 
     def add(self, actor: str, form: Any) -> Organization:
-        return services.create_organization(**form.cleaned_data, actor=actor)
+        return organizations.create_organization(**form.cleaned_data, actor=actor)
 
     def change(self, actor: str, row: Organization, changes: dict[str, Any]) -> Organization:
-        return services.set_name(row.id, **changes, actor=actor) if changes else row
+        return organizations.set_name(row.id, **changes, actor=actor) if changes else row
 
 
 @admin.register(Membership)
@@ -109,18 +109,18 @@ class MembershipAdmin(SubjectAdmin):
         return request.user.has_perm("orgs.delete_membership")
 
     def add(self, actor: str, form: Any) -> Membership:
-        return services.add_member(**form.cleaned_data, actor=actor)
+        return members.add_member(**form.cleaned_data, actor=actor)
 
     def change(self, actor: str, row: Membership, changes: dict[str, Any]) -> Membership:
-        return services.change_role(row.id, **changes, actor=actor) if changes else row
+        return members.change_role(row.id, **changes, actor=actor) if changes else row
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        services.remove_member(obj.id, actor=actor_of(request))
+        members.remove_member(obj.id, actor=actor_of(request))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except (services.LastOwner, Membership.DoesNotExist) as refusal:
+        except (members.LastOwner, Membership.DoesNotExist) as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:orgs_membership_changelist"))
 
@@ -135,12 +135,10 @@ class AgentAdmin(SubjectAdmin):
 
     def add(self, actor: str, form: Any) -> Agent:
         organization = form.cleaned_data.pop("organization")
-        return services.add_agent(
-            organization.id, owner_id=organization.owner_id, fields=form.cleaned_data, actor=actor
-        )
+        return agents.add_agent(organization.id, owner_id=organization.owner_id, fields=form.cleaned_data, actor=actor)
 
     def change(self, actor: str, row: Agent, changes: dict[str, Any]) -> Agent:
-        return services.set_agent_fields(Agent.objects.all(), row.id, changes=changes, actor=actor)
+        return agents.set_agent_fields(Agent.objects.all(), row.id, changes=changes, actor=actor)
 
 
 @admin.register(APIKey)
@@ -165,7 +163,7 @@ class APIKeyAdmin(SubjectAdmin):
         return super().get_form(request, obj, change, **({} if obj else {"form": KeyForm}) | kwargs)
 
     def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
-        minted = services.issue_operator_key(**form.cleaned_data, actor=actor_of(request), now=timezone.now())
+        minted = api_keys.issue_operator_key(**form.cleaned_data, actor=actor_of(request), now=timezone.now())
         vars(obj).update(vars(minted.row))
         request.minted = minted  # type: ignore[attr-defined]
 
@@ -183,7 +181,7 @@ class APIKeyAdmin(SubjectAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> None:
         rows = list(queryset.order_by("id").select_for_update(of=("self",)))
         for row in rows:
-            services.mark_revoked(row, actor=actor_of(request), now=timezone.now())
+            api_keys.mark_revoked(row, actor=actor_of(request), now=timezone.now())
         self.message_user(request, f"{len(rows)} keys are revoked.")
 
 

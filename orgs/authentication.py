@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from orgs import functions, keys
 from orgs.models import APIKey, Membership
-from orgs.permissions import including
+from orgs.permissions import including, scopes_of_role
 from orgs.principals import ActorType, Principal
 
 BELIEVED_SECONDS = 4.0
@@ -153,12 +153,15 @@ def _look_up(text: str) -> KnownKey | None:
 
 
 def _read(row: tuple, read_at: float) -> KnownKey:  # type: ignore[type-arg]
-    row_id, organization_id, digest, scopes, user_id, agent_id, expires_at, revoked_at, last_used_at, active = row
+    row_id, organization_id, digest, scopes, user_id, agent_id, expires_at, revoked_at, last_used_at, role = row
+    granted = including(scopes)
     if user_id is not None:
         actor_type, actor_id = ActorType.USER, user_id
+        granted &= scopes_of_role(role or "")
     elif agent_id is not None:
         actor_type, actor_id = ActorType.AGENT, agent_id
     else:
         actor_type, actor_id = ActorType.API_KEY, row_id
-    principal = Principal(organization_id, actor_type, actor_id, row_id, including(scopes))
-    return KnownKey(read_at, bytes(digest), principal, expires_at, revoked_at is not None or not active, last_used_at)
+    principal = Principal(organization_id, actor_type, actor_id, row_id, granted, role)
+    gone = revoked_at is not None or (user_id is not None and role is None)
+    return KnownKey(read_at, bytes(digest), principal, expires_at, gone, last_used_at)

@@ -35,6 +35,13 @@ class Scope(StrEnum):
 
 LEVELS = ("read", "write", "admin")
 EVERYTHING = tuple(scope.value for scope in Scope if scope.endswith(":admin"))
+# What a user may do in an organization, by their role there: the bound of every key that acts as them. An admin may do
+# all but what is about the organization as a whole: to transfer it, to delete it, to make and unmake owners.
+ROLE_SCOPES: dict[str, tuple[str, ...]] = {
+    "owner": EVERYTHING,
+    "admin": (Scope.ORGS_WRITE, *(scope for scope in EVERYTHING if scope != Scope.ORGS_ADMIN)),
+    "member": (Scope.ORGS_READ, Scope.AGENTS_READ, Scope.SESSIONS_WRITE, Scope.TASKS_WRITE),
+}
 
 
 class ScopeMissing(Exception):
@@ -49,6 +56,11 @@ def including(scopes: Iterable[str]) -> frozenset[str]:
         if level in LEVELS:
             found |= {f"{resource}:{lower}" for lower in LEVELS[: LEVELS.index(level) + 1]}
     return frozenset(found)
+
+
+def scopes_of_role(role: str) -> frozenset[str]:
+    """Return all that a role may do; one that is unknown (of a newer release) may do nothing."""
+    return including(ROLE_SCOPES.get(role, ()))
 
 
 def requires(scope: Scope) -> Callable[[F], F]:

@@ -16,13 +16,18 @@ class ActorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The organization that a call is for, who makes it, and what they may do."""
+    """The organization that a call is for, who makes it, and what they may do.
+
+    `key_id` is the row of the API key that the call came with. `role` is a user's in the organization, which bounds the
+    scopes; None for an agent and for a key that acts as itself.
+    """
 
     organization_id: uuid.UUID
     actor_type: ActorType
     actor_id: uuid.UUID
     key_id: uuid.UUID
     scopes: frozenset[str]
+    role: str | None = None
     # As the log, the events and the audit trail name them; made once, since a warm key's principal serves many calls.
     actor: str = field(init=False)
     organization: str = field(init=False)

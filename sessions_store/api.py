@@ -14,7 +14,7 @@ from events.listings import page_of_subject
 from events.models import Event
 from events.schemas import EventOut
 from orgs import tenancy
-from orgs.api import Cursor, Limit
+from orgs.api.parameters import Cursor, Limit
 from orgs.permissions import Scope, body_limit, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut

@@ -11,7 +11,7 @@ from orgs import tenancy
 from orgs.changes import Change
 from orgs.models import Agent
 from orgs.principals import Principal
-from orgs.services import UnknownReference
+from orgs.services.api_keys import UnknownReference
 from sessions_store import hot_paths
 from sessions_store.merging import merge
 from sessions_store.models import Session

@@ -16,7 +16,7 @@ from events.listings import page_of_subject
 from events.models import Event
 from events.schemas import EventOut
 from orgs import tenancy
-from orgs.api import Cursor, Limit
+from orgs.api.parameters import Cursor, Limit
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut

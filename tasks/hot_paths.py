@@ -11,7 +11,7 @@ from api.responses import Document
 from audit.origin import current_origin
 from orgs import functions
 from orgs.principals import Principal
-from orgs.services import UnknownReference
+from orgs.services.api_keys import UnknownReference
 from tasks.models import Task
 
 

@@ -10,9 +10,10 @@ from django.test.client import ClientHandler
 
 from accounts.models import User
 from api import documents
-from orgs import services, tenancy
+from orgs import tenancy
 from orgs.models import Agent, Membership, Organization, Role
 from orgs.permissions import EVERYTHING
+from orgs.services import api_keys, organizations
 
 API = "/api/v1"
 # Shared by all callers: loading the middleware takes longer than most calls, since whitenoise looks at every file.
@@ -30,7 +31,7 @@ def make_organization(owner: User | None = None) -> Organization:
     slug = f"org-{uuid.uuid4().hex[:20]}"
     owner = owner or make_user()
     with tenancy.system():
-        return services.create_organization(name=slug, slug=slug, owner=owner)
+        return organizations.create_organization(name=slug, slug=slug, owner=owner)
 
 
 def make_member(organization: Organization, role: Role = Role.MEMBER) -> User:
@@ -53,9 +54,9 @@ def make_key(
     user: User | None = None,
     agent: Agent | None = None,
     expires_at: datetime | None = None,
-) -> services.MintedKey:
+) -> api_keys.MintedKey:
     with tenancy.system():
-        return services._mint(
+        return api_keys.mint(
             organization,
             name="test",
             scopes=scopes,

@@ -11,9 +11,10 @@ from pytest_django import Settings
 
 from accounts.models import User
 from api.requests import MIB
-from orgs import services, tenancy
+from orgs import tenancy
 from orgs.models import Membership, Organization, Role
 from orgs.permissions import EVERYTHING, including
+from orgs.services import constraints, signing_up
 from tests.api.wire import send
 from tests.factories import Answer, Caller
 from tests.statements import at_once, audit_of, events_of, system_rows, wait_until_someone_waits
@@ -228,21 +229,21 @@ def test_a_sign_up_that_waits_for_another_is_refused_once_that_commits() -> None
     def second() -> Any:
         inserted.wait(10)
         try:
-            return services.sign_up(email=body["email"].upper(), slug=f"org-{uuid.uuid4().hex[:8]}", **fields)
-        except services.EmailTaken as error:
+            return signing_up.sign_up(email=body["email"].upper(), slug=f"org-{uuid.uuid4().hex[:8]}", **fields)
+        except constraints.EmailTaken as error:
             return error
 
     def first() -> Any:
         with tenancy.system():
-            made = services.sign_up(email=body["email"], slug=f"org-{uuid.uuid4().hex[:8]}", **fields)
+            made = signing_up.sign_up(email=body["email"], slug=f"org-{uuid.uuid4().hex[:8]}", **fields)
             inserted.set()
             wait_until_someone_waits()
             return made
 
     results: list[Any] = at_once(first, second)
 
-    assert isinstance(results[0], services.SignUp)
-    assert isinstance(results[1], services.EmailTaken)
+    assert isinstance(results[0], signing_up.SignUp)
+    assert isinstance(results[1], constraints.EmailTaken)
 
 
 @pytest.mark.parametrize("header", [{}, {"Idempotency_Key": "sign-up-once"}], ids=["plain", "idempotent"])

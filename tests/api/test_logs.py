@@ -96,7 +96,7 @@ def test_a_defect_is_logged_with_its_traceback_and_the_request_id(
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("orgs.api.MeOut", fail)
+    monkeypatch.setattr("orgs.api.me.MeOut", fail)
 
     answer = send("GET", "/me", key=owner.key, headers={"X-Request-Id": "broken-1"})
 
@@ -120,7 +120,7 @@ def test_a_broken_constraint_is_logged_without_the_value(
     """Were a constraint without its domain error, the database's own words would reach the log."""
     settings.SIGNUP = "open"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    monkeypatch.setattr("orgs.services.CONSTRAINTS", {})
+    monkeypatch.setattr("orgs.services.constraints.CONSTRAINTS", {})
     email, new = factories.make_user().email, uuid.uuid4().hex[:20]
     organization = {"name": "New", "slug": f"org-{new}"}
     body = {"email": email, "password": "correct horse battery", "organization": organization}

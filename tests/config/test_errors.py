@@ -18,8 +18,8 @@ APPS = ("accounts", "api", "audit", "events", "orgs", "sessions_store", "tasks")
 # Raised where no caller can see it, each with the reason why it needs no row.
 NEVER_ANSWERED = {
     "orgs.tenancy.TenancyError": "a defect of ours, a query outside of any scope: it is an internal error",
-    "orgs.services.AlreadyMember": "members are made in the console, whose form says it",
-    "orgs.services.LastOwner": "members are changed in the console, whose form says it",
+    "orgs.services.constraints.AlreadyMember": "members are made in the console, whose form says it",
+    "orgs.services.members.LastOwner": "members are changed in the console, whose form says it",
 }
 PROBLEMS: tuple[Problem, ...] = (*TABLE.values(), *BARE)
 PAGE = CHECKOUT / "docs" / "reference" / "errors.md"

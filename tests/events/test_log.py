@@ -8,10 +8,11 @@ from django.db import IntegrityError, transaction
 
 from events.models import Event
 from events.services import publish
-from orgs import services, tenancy
+from orgs import tenancy
 from orgs.authentication import authenticate_key
 from orgs.changes import Change
 from orgs.models import Agent, Organization
+from orgs.services import agents
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.statements import at_once, audit_of, events_of, rows, system_rows
@@ -103,7 +104,7 @@ def test_change_event_and_entry_are_taken_back_together(owner: Caller, organizat
     principal = _principal(owner)
 
     with tenancy.organization(organization.id):
-        services.change_agent(principal, agent_id, changes={"name": "lost"}, expected=None)
+        agents.change_agent(principal, agent_id, changes={"name": "lost"}, expected=None)
         transaction.set_rollback(True)
 
     with tenancy.organization(organization.id):

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from orgs import services, tenancy
+from orgs import tenancy
 from orgs.models import Agent, Membership, Organization, Role
+from orgs.services import members
 from tests import factories
 from tests.factories import Caller
 from tests.orgs.console import Browser, entries_of
@@ -176,7 +177,7 @@ def test_a_demotion_waits_for_the_one_before_and_counts_the_owners_left(
     second = membership_of(organization, organization.owner_id)
 
     with ThreadPoolExecutor(1) as pool, tenancy.system():
-        services.change_role(first.id, role=Role.MEMBER, actor="test")
+        members.change_role(first.id, role=Role.MEMBER, actor="test")
         waiting = pool.submit(elsewhere, lambda: browser.send(change(MEMBERSHIPS, second), {"role": "member"}))
         wait_until_someone_waits()
         # The scope ends here: the first demotion commits, and the pool waits for the second.

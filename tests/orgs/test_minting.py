@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from orgs import authentication, services, tenancy
+from orgs import authentication, tenancy
 from orgs.models import APIKey, Membership, Organization
-from orgs.services import MintedKey
+from orgs.services import api_keys
+from orgs.services.api_keys import MintedKey
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.sessions_store.holding import wait_until_held
@@ -75,7 +76,7 @@ def test_a_key_that_expires_while_it_is_used_makes_none(organization: Organizati
     principal = authentication.authenticate_key(minted.text)
 
     with pytest.raises(authentication.KeyExpired):
-        services.create_api_key(principal, name="child", scopes=["tasks:read"], now=now + timedelta(minutes=1))
+        api_keys.create_api_key(principal, name="child", scopes=["tasks:read"], now=now + timedelta(minutes=1))
 
     assert keys_of(organization) == 1
 
@@ -111,7 +112,7 @@ def test_a_revocation_waits_for_the_key_that_is_being_made(organization: Organiz
 
     def make_and_hold() -> None:
         with tenancy.organization(organization.id):
-            services.create_api_key(principal, name="child", scopes=["tasks:read"], now=datetime.now(UTC))
+            api_keys.create_api_key(principal, name="child", scopes=["tasks:read"], now=datetime.now(UTC))
             wait_until_someone_waits()
 
     def end() -> tuple[int, list[str]]:

@@ -7,7 +7,7 @@ import pytest
 from orgs import gate, keys
 from orgs.models import Organization
 from orgs.refusals import SECONDS, Refusals
-from orgs.services import MintedKey
+from orgs.services.api_keys import MintedKey
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.statements import at_once, audit_of, statements

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from orgs.services import bootstrap
+from orgs.services.signing_up import bootstrap
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from accounts.models import User
 from orgs import tenancy
 from orgs.models import Agent, Organization
 from orgs.permissions import EVERYTHING, Scope
-from orgs.services import UnknownReference, issue_operator_key
+from orgs.services.api_keys import UnknownReference, issue_operator_key
 
 
 class Command(BaseCommand):

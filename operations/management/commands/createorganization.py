@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import User
 from orgs import tenancy
 from orgs.models import Organization
-from orgs.services import SlugTaken, create_organization
+from orgs.services.constraints import SlugTaken
+from orgs.services.organizations import create_organization
 
 
 class Command(BaseCommand):
