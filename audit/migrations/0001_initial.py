@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('organization_id', models.UUIDField(null=True)),
                 ('actor', models.CharField(max_length=60)),
-                ('action', models.CharField(choices=[('organization.created', 'Organization Created'), ('organization.renamed', 'Organization Renamed'), ('membership.created', 'Membership Created'), ('membership.changed', 'Membership Changed'), ('membership.removed', 'Membership Removed'), ('agent.created', 'Agent Created'), ('agent.changed', 'Agent Changed'), ('api-key.created', 'Api Key Created'), ('api-key.revoked', 'Api Key Revoked'), ('session.deleted', 'Session Deleted'), ('user.created', 'User Created'), ('user.password-changed', 'User Password Changed'), ('operator.signed-in', 'Operator Signed In'), ('operator.signed-out', 'Operator Signed Out'), ('operator.refused', 'Operator Refused'), ('admin.changed', 'Admin Changed'), ('access.refused', 'Access Refused')], max_length=40)),
+                ('action', models.CharField(max_length=40)),
                 ('subject_type', models.CharField(max_length=40)),
                 ('subject_id', models.CharField(blank=True, max_length=64)),
                 ('outcome', models.CharField(choices=[('success', 'Success'), ('refused', 'Refused')], max_length=10)),

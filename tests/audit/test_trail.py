@@ -9,7 +9,7 @@ from django.test import RequestFactory
 from pytest_django import Settings
 
 from api.requests import client_address
-from audit.models import Action, Outcome
+from audit.models import Action, Entry, Outcome
 from audit.services import record
 from orgs import tenancy
 from orgs.models import Organization
@@ -187,6 +187,13 @@ def test_a_very_long_subject_is_cut_to_what_the_column_takes(organization: Organ
 
 def test_every_action_is_a_subject_and_a_verb_that_its_column_takes() -> None:
     assert [action for action in Action if action.count(".") != 1 or len(action) > 40] == []
+
+
+def test_one_more_action_is_no_change_of_the_schema() -> None:
+    _, path, _, options = Entry._meta.get_field("action").deconstruct()
+
+    assert (path, options) == ("django.db.models.CharField", {"max_length": 40})
+    assert Entry(action=Action.AGENT_CREATED).get_action_display() == "Agent Created"
 
 
 def test_no_entry_holds_a_secret(owner: Caller, organization: Organization) -> None:
