@@ -70,6 +70,7 @@ def test_the_shown_key_works_and_acts_as_the_user_with_every_scope() -> None:
         "actor_type": "user",
         "actor_id": made["user"]["id"],
         "api_key_id": made["api_key"]["id"],
+        "role": "owner",
         "scopes": sorted(including(EVERYTHING)),
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orgs.models import Organization
+from orgs.models import Organization, Role
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.statements import at_once, audit_of, statements
@@ -28,7 +28,7 @@ def test_an_agent_comes_back_as_it_was_made(owner: Caller) -> None:
 
 
 def test_an_agent_belongs_to_who_made_it(organization: Organization) -> None:
-    user = factories.make_member(organization)
+    user = factories.make_member(organization, Role.ADMIN)
 
     made = make(Caller(factories.make_key(organization, user=user).text))
 

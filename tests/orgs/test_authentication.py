@@ -12,7 +12,9 @@ from django.db import connection
 
 from accounts.models import User
 from orgs import authentication, functions, keys, tenancy
-from orgs.models import APIKey, Membership, Organization
+from orgs.models import APIKey, Membership, Organization, Role
+from orgs.permissions import scopes_of_role
+from orgs.services import members
 from tests import factories
 from tests.factories import Caller
 from tests.orgs.servers import CHECKOUT, service_environ
@@ -118,7 +120,7 @@ def test_the_key_of_a_user_who_left_the_organization_is_refused(organization: Or
 
 @pytest.mark.parametrize("how", ["deactivated", "gone"])
 def test_a_key_that_a_users_key_made_outlives_the_users_leaving(organization: Organization, how: str) -> None:
-    user = factories.make_member(organization)
+    user = factories.make_member(organization, Role.ADMIN)
     own = factories.make_key(organization, user=user)
     made = Caller(own.text).post("/api-keys", {"name": "deployment", "scopes": ["tasks:read"]}).json
 
@@ -135,7 +137,7 @@ def test_a_key_that_a_users_key_made_outlives_the_users_leaving(organization: Or
 
 
 def test_a_key_keeps_who_made_it_and_with_which_key(organization: Organization) -> None:
-    user = factories.make_member(organization)
+    user = factories.make_member(organization, Role.ADMIN)
     own = factories.make_key(organization, user=user)
 
     made = Caller(own.text).post("/api-keys", {"name": "deployment", "scopes": ["tasks:read"]}).json
@@ -274,3 +276,33 @@ def test_a_revoked_key_is_refused_within_five_seconds_by_every_process(
         took = time.monotonic() - revoked_at
 
     assert took < 5
+
+
+def test_a_users_key_may_do_what_it_holds_and_the_users_role_allows(organization: Organization) -> None:
+    user = factories.make_member(organization)
+    everything = Caller(factories.make_key(organization, user=user).text)
+    narrow = Caller(factories.make_key(organization, user=user, scopes=("sessions:read",)).text)
+
+    found = [caller.get("/me").json for caller in (everything, narrow)]
+
+    assert [me["role"] for me in found] == ["member", "member"]
+    assert found[0]["scopes"] == sorted(scopes_of_role("member"))
+    assert found[1]["scopes"] == ["sessions:read"]
+    assert (everything.get("/sessions").status, everything.get("/members").status) == (200, 403)
+
+
+def test_a_demotion_is_felt_by_the_users_keys_at_once(organization: Organization) -> None:
+    user = factories.make_member(organization, Role.ADMIN)
+    caller = Caller(factories.make_key(organization, user=user).text)
+    before = caller.get("/members").status
+
+    with tenancy.system():
+        members.change_role(Membership.objects.get(user=user).id, role=Role.MEMBER, actor="operator:test")
+
+    assert (before, caller.get("/members").code) == (200, "scope-missing")
+
+
+def test_every_role_has_its_scopes_and_one_of_a_newer_release_none() -> None:
+    assert {role: bool(scopes_of_role(role)) for role in [*Role.values, "auditor"]} == dict.fromkeys(
+        Role.values, True
+    ) | {"auditor": False}

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from orgs import authentication, tenancy
-from orgs.models import APIKey, Membership, Organization
+from orgs.models import APIKey, Membership, Organization, Role
 from orgs.services import api_keys
 from orgs.services.api_keys import MintedKey
 from tests import factories
@@ -22,7 +22,7 @@ CHILD = {"name": "child", "scopes": ["tasks:read"]}
 @pytest.fixture
 def minted(organization: Organization) -> MintedKey:
     """A key that acts as a member, and that this process believes."""
-    made = factories.make_key(organization, user=factories.make_member(organization))
+    made = factories.make_key(organization, user=factories.make_member(organization, Role.ADMIN))
     assert Caller(made.text).get("/me").status == 200
     return made
 

@@ -84,7 +84,7 @@ def test_an_organization_that_is_not_there_looks_like_one_of_others(owner: Calle
 
 
 def test_renaming_needs_the_scope(organization: Organization) -> None:
-    caller = Caller(factories.make_key(organization, scopes=("orgs:write",)).text)
+    caller = Caller(factories.make_key(organization, scopes=("orgs:read",)).text)
 
     answer = caller.patch(f"/orgs/{organization.id}", {"name": "New"})
 
