@@ -1,6 +1,8 @@
 """The append-only trail: who did what to which subject, when, from where, and with what outcome."""
 
 import uuid
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -18,6 +20,7 @@ class Action(models.TextChoices):
     MEMBERSHIP_REMOVED = "membership.removed"
     AGENT_CREATED = "agent.created"
     AGENT_CHANGED = "agent.changed"
+    AGENT_DELETED = "agent.deleted"
     API_KEY_CREATED = "api-key.created"
     API_KEY_REVOKED = "api-key.revoked"
     SESSION_DELETED = "session.deleted"
@@ -28,6 +31,7 @@ class Action(models.TextChoices):
     OPERATOR_REFUSED = "operator.refused"
     ADMIN_CHANGED = "admin.changed"
     ACCESS_REFUSED = "access.refused"
+    AUDIT_EXPORTED = "audit.exported"
 
 
 class Outcome(models.TextChoices):
@@ -48,6 +52,27 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def of_organization(self, organization_id: uuid.UUID) -> "EntryQuerySet":
         return self.filter(organization_id=organization_id)
 
+    def following(self, created_at: datetime, entry_id: uuid.UUID) -> "EntryQuerySet":
+        """Those behind this place in the trail's order; the first condition is the one that an index bounds."""
+        behind = models.Q(created_at__gt=created_at) | models.Q(id__gt=entry_id)
+        return self.filter(behind, created_at__gte=created_at)
+
+    def preceding(self, created_at: datetime, entry_id: uuid.UUID) -> "EntryQuerySet":
+        before = models.Q(created_at__lt=created_at) | models.Q(id__lt=entry_id)
+        return self.filter(before, created_at__lte=created_at)
+
+    def first_of(self, actions: Collection[str], *, count: int, newest_first: bool) -> "EntryQuerySet":
+        """The first `count` in the trail's order, of these actions where any are named.
+
+        Each action is asked for by itself: an index has the entries of one in order, not those of several, and the
+        whole trail would be searched for some that are rare.
+        """
+        order = ("-created_at", "-id") if newest_first else ("created_at", "id")
+        if not actions:
+            return self.order_by(*order)[:count]
+        first, *rest = (self.filter(action=action).order_by(*order)[:count] for action in actions)
+        return first.union(*rest, all=True).order_by(*order)[:count] if rest else first
+
 
 class Entry(models.Model):
     """One thing that happened. The serving roles may insert and read; nothing updates or deletes.
@@ -56,8 +81,8 @@ class Entry(models.Model):
     `actor` is `user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>` or `system`.
     """
 
-    # A number that all organizations count up together would tell each how much the others do. Entries of one process
-    # stand in their order; those of two, made in the same instant, as their clocks have it.
+    # A number that all organizations count up together would tell each how much the others do. Ids are made by the
+    # clocks of processes: the trail's order is that of `created_at`, by the one of the database, and ids only end it.
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=60)
@@ -75,7 +100,20 @@ class Entry(models.Model):
     class Meta:
         verbose_name_plural = "entries"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization_id", "-id"], name="audit_entry_by_organization")]
+        # Each in the trail's order, so that a page of few among many is found without a search through the rest.
+        indexes = [
+            models.Index(fields=["organization_id", "created_at", "id"], name="audit_entry_by_time"),
+            models.Index(fields=["organization_id", "actor", "created_at", "id"], name="audit_entry_by_actor"),
+            models.Index(fields=["organization_id", "action", "created_at", "id"], name="audit_entry_by_action"),
+            models.Index(fields=["organization_id", "subject_id", "created_at", "id"], name="audit_entry_by_subject"),
+            models.Index(fields=["organization_id", "request_id", "created_at", "id"], name="audit_entry_by_request"),
+            models.Index(fields=["organization_id", "address", "created_at", "id"], name="audit_entry_by_address"),
+            models.Index(
+                fields=["organization_id", "created_at", "id"],
+                name="audit_entry_refused",
+                condition=models.Q(outcome=Outcome.REFUSED),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(name="audit_entry_outcome", condition=models.Q(outcome__in=Outcome.values)),
         ]

@@ -147,8 +147,8 @@ def _answer_invalid(request: HttpRequest, error: ValidationError) -> HttpRespons
 
 def _field_error(found: dict[str, Any]) -> dict[str, str]:
     source, *path = found["loc"]
-    # The first step below the body is the operation's own parameter name, which callers do not know.
-    if source == "body" and path and path[0] in ("body", "state", "patch"):
+    # The first step is the operation's own parameter name, which callers do not know.
+    if (source == "body" and path and path[0] in ("body", "state", "patch")) or path[:1] == ["filters"]:
         path = path[1:]
     return {
         "in": str(source),

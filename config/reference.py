@@ -17,6 +17,7 @@ from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
+from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.services.api_keys import MAX_KEY_LIFETIME  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
@@ -93,6 +94,8 @@ def limits() -> str:
         ("digits or exponent of a number", f"{documents.MAX_DIGITS:,}", "400 `invalid-json`"),
         ("metadata of a session, task, message or artifact", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
         ("items of a page", f"{cursors.MAX_LIMIT}, {cursors.DEFAULT_LIMIT} by default", "422 `invalid`"),
+        ("lines of an export", f"{MAX_LINES:,}, 1,000 by default", "422 `invalid`"),
+        ("an export", _size(cursors.PAGE_BYTES), "the export ends"),
         ("a page of messages or chunks, a history", _size(cursors.PAGE_BYTES), "the page or the history ends"),
         ("seconds without a byte of a body, under `make up`", f"{waiting.idle_seconds:g}", "408 `body-too-slow`"),
         ("seconds for a whole body, under `make up`", f"{waiting.whole_seconds:g}", "408 `body-too-slow`"),

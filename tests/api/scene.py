@@ -29,6 +29,11 @@ class Operation:
     def takes_body(self) -> bool:
         return "requestBody" in self.described
 
+    @property
+    def pages(self) -> bool:
+        """Does it give pages of a listing? The lines of an export have a limit of their own."""
+        return "limit" in self.query and self.name != "export_audit_entries"
+
     def at(self, ids: dict[str, str]) -> str:
         """Return the path below /api/v1 with the scene's ids in it."""
         return self.path.removeprefix(factories.API).format_map(ids)
@@ -122,5 +127,6 @@ def make_scene(organization: Organization | None = None) -> Scene:
         "task_id": task["id"],
         "context_id": task["context_id"],
         "artifact_id": "made",
+        "entry_id": owner.get("/audit").json["items"][0]["id"],
     }
     return Scene(owner, ids)

@@ -51,7 +51,11 @@ def _typed() -> list[tuple[Operation, str, str]]:
 
 TYPED = _typed()
 IN_QUERIES = [(one, name) for one in operations() for name in one.query if name in ("limit", "history_length")]
-IDS_IN_QUERIES = [(one, name) for one in operations() for name in one.query if name.endswith("_id")]
+# The trail names subjects of every kind, and requests as their callers do.
+TEXTS = ("subject_id", "request_id")
+IDS_IN_QUERIES = [
+    (one, name) for one in operations() for name in one.query if name.endswith("_id") and name not in TEXTS
+]
 
 
 def _id(value: object) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from orgs.models import Organization
 from tests import factories
+from tests.audit.trail import add_entry
 from tests.factories import Caller
 from tests.statements import audit_of, statements
 
@@ -34,7 +35,7 @@ def test_neither_ids_nor_cursors_count_what_other_organizations_do(owner: Caller
         [entry] = listed["items"]
         position = json.loads(base64.urlsafe_b64decode(listed["next_cursor"].partition(".")[0] + "=="))[1]
         assert uuid.UUID(entry["id"]).version == 7
-        assert position == entry["id"]
+        assert position == f"{entry['created_at']} {entry['id']}"
 
 
 def test_an_entry_is_given_whole(owner: Caller, organization: Organization) -> None:
@@ -71,12 +72,123 @@ def test_an_unknown_action_is_refused(owner: Caller) -> None:
     assert (answer.status, answer.code) == (422, "invalid")
 
 
-def test_a_cursor_of_another_filter_is_refused(owner: Caller) -> None:
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "action=api-key.created", "actor=None", "subject_type=agent", "subject_id=1", "outcome=success",
+        "request_id=a", "address=192.0.2.1", "since=2026-01-01T00:00:00Z", "until=2030-01-01T00:00:00Z",
+    ],
+)  # fmt: skip
+def test_a_cursor_of_another_filter_is_refused(owner: Caller, filters: str) -> None:
     cursor = owner.get("/audit?limit=1").json["next_cursor"]
 
-    answer = owner.get(f"/audit?limit=1&action=api-key.created&cursor={cursor}")
+    answer = owner.get(f"/audit?limit=1&{filters}&cursor={cursor}")
 
     assert (answer.status, answer.code) == (422, "invalid-cursor")
+
+
+def test_a_cursor_belongs_to_its_actions_in_any_order(owner: Caller) -> None:
+    page = owner.get("/audit?limit=1&action=api-key.created,membership.created").json
+
+    rest = owner.get(f"/audit?action=membership.created,api-key.created&cursor={page['next_cursor']}").json
+
+    assert [entry["action"] for entry in page["items"] + rest["items"]] == ["api-key.created", "membership.created"]
+
+
+def test_of_several_actions_the_newest_come_first(owner: Caller, organization: Organization) -> None:
+    actions = ["agent.created", "agent.changed", "agent.created", "session.deleted"]
+    made = [add_entry(organization, minute, action=action) for minute, action in enumerate(actions)]
+
+    listed = owner.get("/audit?action=agent.created,agent.changed").json["items"]
+
+    assert [entry["id"] for entry in listed] == [made[2], made[1], made[0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("actor", "user:1", "user:2"),
+        ("subject_type", "api-key", "agent"),
+        ("subject_id", "a1", "a2"),
+        ("outcome", "refused", "success"),
+        ("request_id", "first", "second"),
+        ("address", "192.0.2.1", "192.0.2.2"),
+        ("address", "2001:db8::1", "2001:db8::2"),
+    ],
+)
+def test_entries_can_be_filtered(owner: Caller, organization: Organization, name: str, value: str, other: str) -> None:
+    meant = add_entry(organization, 1, action="user.created", **{name: value})
+    add_entry(organization, 2, action="user.created", **{name: other})
+
+    listed = owner.get(f"/audit?action=user.created&{name}={value}").json["items"]
+
+    assert [entry["id"] for entry in listed] == [meant]
+
+
+def test_an_address_is_found_however_it_is_written(owner: Caller, organization: Organization) -> None:
+    meant = add_entry(organization, address="2001:db8::1")
+
+    listed = owner.get("/audit?address=2001:DB8:0:0::0001").json["items"]
+
+    assert [entry["id"] for entry in listed] == [meant]
+
+
+def test_a_span_of_time_holds_its_begin_and_not_its_end(owner: Caller, organization: Organization) -> None:
+    made = [add_entry(organization, minute) for minute in range(4)]
+
+    listed = owner.get("/audit?since=2026-01-01T00:01:00Z&until=2026-01-01T01:03:00%2B01:00").json["items"]
+
+    assert [entry["id"] for entry in listed] == [made[2], made[1]]
+
+
+def test_the_database_s_clock_decides_the_order(owner: Caller, organization: Organization) -> None:
+    """Ids are made by the clocks of processes, of which one may be slow."""
+    late = add_entry(organization, 2)
+    early = add_entry(organization, 1)
+
+    listed = owner.get("/audit?action=agent.changed").json["items"]
+
+    assert [entry["id"] for entry in listed] == [late, early]
+
+
+def test_entries_of_one_moment_are_told_apart_by_their_ids(owner: Caller, organization: Organization) -> None:
+    made = sorted((add_entry(organization) for _ in range(5)), reverse=True)
+
+    found, cursor = [], ""
+    while cursor is not None:
+        page = owner.get(f"/audit?action=agent.changed&limit=2{cursor and f'&cursor={cursor}'}").json
+        found += [entry["id"] for entry in page["items"]]
+        cursor = page["next_cursor"]
+
+    assert found == made
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["action=", "action=,", "actor=", f"actor={'a' * 61}", "outcome=maybe", "address=nowhere", "since=2026-01-01",
+     "until=yesterday", "subject_id=", "request_id="],
+)  # fmt: skip
+def test_a_filter_without_its_form_is_refused(owner: Caller, query: str) -> None:
+    answer = owner.get(f"/audit?{query}")
+
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert [error["field"] for error in answer.json["errors"]] == [query.partition("=")[0]]
+
+
+def test_one_entry_is_given_as_the_list_has_it(owner: Caller) -> None:
+    entry = owner.get("/audit").json["items"][0]
+
+    answer = owner.get(f"/audit/{entry['id']}")
+
+    assert (answer.status, answer.json) == (200, entry)
+
+
+def test_an_outsider_does_not_find_an_entry(owner: Caller, outsider: Caller) -> None:
+    entry = owner.get("/audit").json["items"][0]
+
+    answer = outsider.get(f"/audit/{entry['id']}")
+
+    assert (answer.status, answer.code) == (404, "not-found")
 
 
 def test_listing_entries_takes_two_statements(owner: Caller) -> None:

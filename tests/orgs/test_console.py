@@ -18,6 +18,7 @@ from orgs.models import APIKey, Membership, Organization
 from sessions_store.models import Session
 from tasks.models import Context, Task
 from tests import factories
+from tests.audit.trail import add_entry
 from tests.factories import Caller, create_session, submit_task
 from tests.orgs.console import PASSWORD, Browser, entries_of, make_person
 from tests.statements import events_of, rows, statements, system_rows
@@ -83,6 +84,41 @@ def test_details_of_every_row_can_be_opened_and_hold_no_secret(
 def test_every_list_can_be_searched(browser: Browser, several: list[Organization], model: type[models.Model]) -> None:
     for word in ("nothing at all", str(uuid.uuid4()), "%_'\""):
         assert browser.client.get(path_of(model), {"q": word}).status_code == 200
+
+
+@pytest.mark.parametrize("found", ["organization", "actor", "both"])
+def test_the_trail_is_searched_by_whole_ids(browser: Browser, organization: Organization, found: str) -> None:
+    actor = f"user:{uuid.uuid4()}"
+    entry = add_entry(organization, actor=actor)
+    add_entry(factories.make_organization(), actor="user:other")
+    words = {"organization": organization.id, "actor": actor, "both": f"{organization.id} {actor}"}
+
+    answer = browser.open(f"/admin/audit/entry/?q={words[found]}")
+    half = browser.open(f"/admin/audit/entry/?q={actor[:-4]}")
+
+    assert entry in answer.content.decode()
+    assert "user:other" not in answer.content.decode()
+    assert entry not in half.content.decode()
+
+
+def test_the_trail_can_be_narrowed_to_what_is_new(browser: Browser, organization: Organization) -> None:
+    old = add_entry(organization)
+
+    answers = [
+        browser.open(f"/admin/audit/entry/?q={organization.id}{since}").content.decode()
+        for since in ("", "&since=day", "&since=never")
+    ]
+
+    assert [old in content for content in answers] == [True, False, True]
+
+
+def test_the_trail_is_counted_no_further_than_pages_are_turned(browser: Browser) -> None:
+    with statements() as sent:
+        browser.open("/admin/audit/entry/")
+
+    counted = [sql for sql in sent if "COUNT(*)" in sql and '"audit_entry"' in sql]
+    assert counted
+    assert all("LIMIT 10000" in sql for sql in counted)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ class Scene:
         made = self.owner.post(f"/tasks/{self.task_id}/artifacts", text_message())
         return str(made.json["artifact_id"])
 
+    @cached_property
+    def entry_id(self) -> str:
+        return str(self.owner.get("/audit").json["items"][0]["id"])
+
     def snapshot(self) -> dict[str, Any]:
         """Return everything the organization holds, as its owner sees it; marks of use are left out."""
         found = {"organization": self.owner.get(f"/orgs/{self.organization.id}").json}
@@ -188,10 +192,12 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     ),
     "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
     "delete_session": _session,
+    "export_audit_entries": lambda scene: Call(),
     "extend_lease": _extend_lease,
     "get_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "get_api_key": lambda scene: Call({"row_id": scene.key_id}),
     "get_artifact": _artifact,
+    "get_audit_entry": lambda scene: Call({"entry_id": scene.entry_id}),
     "get_context": lambda scene: Call({"context_id": str(scene.task["context_id"])}),
     "get_member": lambda scene: Call({"membership_id": scene.membership_id}),
     "get_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}),

@@ -23,7 +23,9 @@ SCOPED = [name for name in GUARDED if name not in ANY_KEY]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What names nothing of the owner's in its path: each has a test of its own below.
-OTHERS = {"claim_tasks", "create_agent", "create_api_key", "create_session", "me", "submit_task"}
+OTHERS = {
+    "claim_tasks", "create_agent", "create_api_key", "create_session", "export_audit_entries", "me", "submit_task",
+}  # fmt: skip
 REFERENCES = [
     ("claim_tasks", "agent_id"),
     ("create_api_key", "agent_id"),
@@ -166,6 +168,18 @@ def test_an_outsiders_agent_of_the_same_slug_leaves_the_owners_alone(scene: Scen
 
     assert answer.status == 201
     assert scene.snapshot() == before
+
+
+def test_an_outsiders_export_holds_nothing_of_the_owners(scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared("export_audit_entries", scene)
+
+    seen, owned = (call.by(caller, operation) for caller in (stranger.owner, scene.owner))
+
+    seen_lines, owned_lines = (set(answer.raw.splitlines()) for answer in (seen, owned))
+    assert seen_lines
+    assert owned_lines
+    assert seen_lines.isdisjoint(owned_lines)
+    assert str(scene.organization.id) not in seen.raw.decode()
 
 
 def test_me_is_the_callers_own_organization(scene: Scene, stranger: Scene) -> None:
