@@ -18,6 +18,7 @@ from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
+from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.services.api_keys import MAX_KEY_LIFETIME  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
@@ -94,6 +95,8 @@ def limits() -> str:
         ("digits or exponent of a number", f"{documents.MAX_DIGITS:,}", "400 `invalid-json`"),
         ("metadata of a session, task, message or artifact", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
         ("items of a page", f"{cursors.MAX_LIMIT}, {cursors.DEFAULT_LIMIT} by default", "422 `invalid`"),
+        ("an agent's card", _size(MAX_CARD_BYTES), "422 `invalid`"),
+        ("skills of an agent's card", str(MAX_SKILLS), "422 `invalid`"),
         ("lines of an export", f"{MAX_LINES:,}, 1,000 by default", "422 `invalid`"),
         ("an export", _size(cursors.PAGE_BYTES), "the export ends"),
         ("a page of messages or chunks, a history", _size(cursors.PAGE_BYTES), "the page or the history ends"),

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from api import documents
 from audit.admin import ConsoleAdmin
 from orgs.forms import KeyForm, OrganizationForm, ServiceForm
 from orgs.models import Agent, APIKey, Membership, Organization
@@ -132,6 +133,12 @@ class AgentAdmin(SubjectAdmin):
     search_fields = ["name", "slug", "organization__slug"]
     autocomplete_fields = ["organization"]
     asked = ("organization", "name", "slug", "description")
+    readonly_fields = ["shown_card", *SubjectAdmin.readonly_fields]
+
+    @admin.display(description="card")
+    def shown_card(self, row: Agent) -> str:
+        # Of a row that was just added it is the object itself.
+        return documents.dumps(row.card)
 
     def add(self, actor: str, form: Any) -> Agent:
         organization = form.cleaned_data.pop("organization")

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from accounts.models import User
+from api.fields import ExactJSONField
 from api.identifiers import new_id
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
@@ -103,6 +104,8 @@ class Agent(TenantModel):
     name = models.CharField(max_length=200)
     slug = models.CharField(max_length=63, validators=[valid_slug])
     description = models.TextField(blank=True, max_length=4000)
+    # orgs.cards.Card
+    card = ExactJSONField(default=dict, db_default={})
 
     class Meta:
         ordering = ["-id"]

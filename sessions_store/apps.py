@@ -6,7 +6,11 @@ class SessionsStoreConfig(AppConfig):
     verbose_name = "Sessions"
 
     def ready(self) -> None:
+        from events.releasing import release_agent
+        from orgs.departures import on_departure
         from orgs.functions import register_errors
         from sessions_store.hot_paths import ERRORS
+        from sessions_store.models import Session
 
         register_errors(ERRORS)
+        on_departure(lambda agent, actor: release_agent(Session, "session", agent, actor))

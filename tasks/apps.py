@@ -5,7 +5,11 @@ class TasksConfig(AppConfig):
     name = "tasks"
 
     def ready(self) -> None:
+        from events.releasing import release_agent
+        from orgs.departures import on_departure
         from orgs.functions import register_errors
         from tasks.hot_paths import ERRORS
+        from tasks.models import Task
 
         register_errors(ERRORS)
+        on_departure(lambda agent, actor: release_agent(Task, "task", agent, actor))

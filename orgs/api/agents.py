@@ -3,6 +3,7 @@
 import uuid
 
 from django.http import HttpResponse
+from django.utils import timezone
 from ninja import Router
 from ninja.responses import Status
 
@@ -11,6 +12,7 @@ from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
 from api.headers import reads
 from orgs import tenancy
 from orgs.api.parameters import Cursor, Limit
+from orgs.cards import document
 from orgs.models import Agent
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
@@ -26,7 +28,8 @@ router = Router(tags=["agents"])
 @requires(Scope.AGENTS_WRITE)
 def create_agent(request: Request, body: AgentIn, response: HttpResponse) -> Status[Agent]:
     """Register an agent."""
-    agent = agents.create_agent(request.principal, name=body.name, slug=body.slug, description=body.description)
+    fields = {**body.model_dump(exclude={"card"}), "card": document(body.card)}
+    agent = agents.create_agent(request.principal, fields=fields)
     response["Location"] = f"/api/v1/agents/{agent.id}"
     return Status(201, tagged(response, agent))
 
@@ -52,7 +55,7 @@ def get_agent(request: Request, agent_id: uuid.UUID, response: HttpResponse) -> 
 @requires(Scope.AGENTS_WRITE)
 @reads(etags.IF_MATCH)
 def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, response: HttpResponse) -> Agent:
-    """Change the given fields of an agent."""
+    """Change the given fields of an agent; a card that is given replaces the one there was as a whole."""
     agent = agents.change_agent(
         request.principal,
         agent_id,
@@ -60,3 +63,13 @@ def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, respon
         expected=expected_generations(request, Agent, agent_id),
     )
     return tagged(response, agent)
+
+
+@router.delete("/agents/{id:agent_id}", response={204: None})
+@requires(Scope.AGENTS_ADMIN)
+@reads(etags.IF_MATCH)
+def delete_agent(request: Request, agent_id: uuid.UUID) -> Status[None]:
+    """Delete an agent with its keys. Its sessions and tasks stay and are nobody's: any worker may claim the tasks."""
+    expected = expected_generations(request, Agent, agent_id)
+    agents.delete_agent(request.principal, agent_id, expected=expected, now=timezone.now())
+    return Status(204, None)

@@ -2,20 +2,24 @@
 
 import uuid
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from orgs.cards import Card, ShownCard, SmallCard
 from orgs.schemas import In, Name, Out, Slug
+
+T = TypeVar("T")
 
 
 class AgentIn(In):
     name: Name
     slug: Slug
     description: Annotated[str, StringConstraints(max_length=4000)] = ""
+    card: SmallCard = Card()
 
 
-def _not_null(value: str | None) -> str | None:
+def _not_null(value: T) -> T:
     if value is None:
         raise ValueError("may be left out, but not be null")
     return value
@@ -25,6 +29,8 @@ class AgentPatch(In):
     name: Annotated[Name | None, AfterValidator(_not_null)] = None
     slug: Annotated[Slug | None, AfterValidator(_not_null)] = None
     description: Annotated[str | None, Field(max_length=4000), AfterValidator(_not_null)] = None
+    # Replaced as a whole.
+    card: Annotated[SmallCard | None, AfterValidator(_not_null)] = None
 
 
 class AgentOut(Out):
@@ -32,6 +38,7 @@ class AgentOut(Out):
     name: str
     slug: str
     description: str
+    card: ShownCard
     owner_id: uuid.UUID
     generation: int
     created_at: datetime

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -9,18 +10,20 @@ from django.db.models import QuerySet
 
 from audit.models import Action
 from orgs import tenancy
-from orgs.models import Agent
+from orgs.departures import release_all
+from orgs.models import Agent, APIKey
 from orgs.principals import Principal
+from orgs.services.api_keys import mark_revoked
 from orgs.services.constraints import constraints
 from orgs.services.recording import expect, note
 
 
-def create_agent(principal: Principal, *, name: str, slug: str, description: str) -> Agent:
+def create_agent(principal: Principal, *, fields: Mapping[str, Any]) -> Agent:
     with tenancy.organization(principal.organization_id):
         return add_agent(
             principal.organization_id,
             owner_id=principal.actor_id,
-            fields={"name": name, "slug": slug, "description": description},
+            fields=fields,
             actor=principal.actor,
         )
 
@@ -60,3 +63,23 @@ def set_agent_fields(
             agent.save_change(*changes)
             note(Action.AGENT_CHANGED, agent, actor, fields=sorted(changes))
     return agent
+
+
+def delete_agent(principal: Principal, agent_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
+    """Delete an agent and its keys, which are revoked first; what else names it is told, and stays.
+
+    The keys are locked before the agent, as by a key that makes another for its own agent. Whoever is about to name the
+    agent has locked it and is waited for, or waits and does not find it. Raises Agent.DoesNotExist, PreconditionFailed.
+    """
+    with tenancy.organization(principal.organization_id):
+        borne = APIKey.objects.filter(organization_id=principal.organization_id, agent_id=agent_id).order_by("id")
+        list(borne.select_for_update())
+        agents = Agent.objects.filter(organization_id=principal.organization_id)
+        agent = agents.select_for_update().get(id=agent_id)
+        expect(agent, expected)
+        for key in borne.select_for_update():
+            mark_revoked(key, actor=principal.actor, now=now)
+        release_all(agent, principal.actor)
+        agent.generation += 1
+        note(Action.AGENT_DELETED, agent, principal.actor, slug=agent.slug)
+        agent.delete()

@@ -60,9 +60,8 @@ def create_api_key(
         own_expiry = confirm(principal, now).expires_at
         if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
             raise InvalidExpiry("A key cannot make one that outlives it.")
-        agents = Agent.objects.filter(organization_id=principal.organization_id)
-        if agent_id is not None and not agents.filter(id=agent_id).exists():
-            raise UnknownReference("The organization has no such agent.")
+        if agent_id is not None:
+            _hold_agent(principal.organization_id, agent_id)
         organization = Organization.objects.get(id=principal.organization_id)
         return mint(
             organization,
@@ -112,8 +111,8 @@ def issue_operator_key(
     with tenancy.system():
         if user and not Membership.objects.filter(organization=organization, user=user).exists():
             raise UnknownReference("This user is not a member of the organization.")
-        if agent and agent.organization_id != organization.id:
-            raise UnknownReference("The organization has no such agent.")
+        if agent:
+            _hold_agent(organization.id, agent.id)
         return mint(
             organization,
             name=name,
@@ -124,6 +123,13 @@ def issue_operator_key(
             agent=agent,
             expires_at=expires_at,
         )
+
+
+def _hold_agent(organization_id: uuid.UUID, agent_id: uuid.UUID) -> None:
+    """Lock the agent against its deletion, which would else be met only at the commit, as a broken foreign key."""
+    agents = Agent.objects.filter(organization_id=organization_id, id=agent_id)
+    if not agents.select_for_update(no_key=True).values("id"):
+        raise UnknownReference("The organization has no such agent.")
 
 
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:

@@ -11,6 +11,15 @@ from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
 
+CARD: dict[str, Any] = {
+    "version": "1",
+    "provider": {"organization": "Acme", "url": "https://example.com"},
+    "icon_url": "https://example.com/icon.png",
+    "capabilities": {"streaming": True, "extensions": [{"uri": "https://example.com", "params": {"a": 1}}]},
+    "default_input_modes": ["text/plain"],
+    "skills": [{"id": "plan", "name": "Plan", "description": "Plans", "tags": ["a"], "examples": ["b"]}],
+}
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -71,8 +80,8 @@ class Scene:
                 "organization": {"name": "New", "slug": f"org-{new}"},
             },
             "rename_organization": {"name": "Renamed"},
-            "create_agent": {"name": "New", "slug": f"agent-{new}", "description": "Works"},
-            "change_agent": {"name": "Renamed", "slug": f"agent-{new}", "description": "Works on"},
+            "create_agent": {"name": "New", "slug": f"agent-{new}", "description": "Works", "card": CARD},
+            "change_agent": {"name": "Renamed", "slug": f"agent-{new}", "description": "Works on", "card": CARD},
             "create_api_key": {
                 "name": "New",
                 "scopes": ["tasks:read"],

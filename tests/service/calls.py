@@ -191,6 +191,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
         body={"name": "New", "scopes": ["api-keys:write"], "agent_id": scene.agent_id}
     ),
     "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
+    "delete_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "delete_session": _session,
     "export_audit_entries": lambda scene: Call(),
     "extend_lease": _extend_lease,
