@@ -1,4 +1,4 @@
-"""POST, GET and PATCH of /agents."""
+"""POST, GET and PATCH of /agents; cards and deletion have files of their own."""
 
 import uuid
 from typing import Any

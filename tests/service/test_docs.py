@@ -1,5 +1,6 @@
 """The documentation's examples, run as they stand against the service: only its address and the key are put in."""
 
+import json
 import os
 import re
 import shutil
@@ -76,3 +77,27 @@ def test_the_worker_of_the_how_to_completes_a_task(service: Service, key: str, t
     _run([sys.executable, "-c"], worker, service, key, tmp_path)
 
     assert _states(service, key) == ["completed"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key: str, tmp_path: Path) -> None:
+    *reading, following = _blocks("docs/how-to/read-the-audit-trail.md", "bash")
+
+    _run(["bash", "-euo", "pipefail", "-c"], "\n".join([*reading, following, following]), service, key, tmp_path)
+
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [line["action"] for line in lines] == [
+        "organization.created",
+        "membership.created",
+        "api-key.created",
+        "audit.exported",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_command_of_the_agent_how_to_makes_an_agent(service: Service, key: str, tmp_path: Path) -> None:
+    [command] = _blocks("docs/how-to/describe-an-agent.md", "bash")
+
+    said = _run(["bash", "-euo", "pipefail", "-c"], command, service, key, tmp_path)
+
+    assert json.loads(said)["card"]["skills"][0]["id"] == "route"
