@@ -6,6 +6,7 @@ safe on the one machine it serves: the host names and open sign-up.
 
 from pathlib import Path
 
+from api.addresses import PATIENCE
 from config.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -104,14 +105,6 @@ PREPARE_STATEMENTS = env.boolean("DB_PREPARE_STATEMENTS", True)
 # Seconds until a serving process gives up a statement, and a sixth of them a lock. 0 leaves it to the server: behind a
 # pooler that refuses it (PgBouncer), ALTER ROLE … SET statement_timeout, lock_timeout instead.
 DB_STATEMENT_TIMEOUT = env.integer("DB_STATEMENT_TIMEOUT", 30, least=0, most=3600)
-# A server that is gone without a word is noticed within half a minute; DATABASE_URL may say otherwise.
-PATIENCE = {
-    "connect_timeout": 5,
-    "keepalives_idle": 15,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
 _options = _database.pop("OPTIONS")
 assert isinstance(_options, dict)
 DATABASES = {

@@ -45,7 +45,7 @@ def _refusal(**environ: str) -> str:
     """Return the last line that the process writes, which must be the refusal's."""
     done = _load(**COMPLETE | environ)
     assert done.returncode == 1
-    return done.stderr.splitlines()[-1].removeprefix("config.environment.BadSetting: ")
+    return done.stderr.splitlines()[-1].removeprefix("api.addresses.BadSetting: ")
 
 
 def test_complete_settings_load() -> None:

@@ -104,6 +104,7 @@ _FILES = {
     "config/settings.py": _SETTINGS,
     "config/celery.py": _CELERY,
     "config/front.py": _FRONT,
+    "api/__init__.py": "",
     "stub/__init__.py": "",
     "stub/management/__init__.py": "",
     "stub/management/commands/__init__.py": "",
@@ -122,4 +123,5 @@ def make_project(root: Path) -> Path:
     shutil.copytree(CHECKOUT / "operations", root / "operations", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "manage.py", root)
     shutil.copy(CHECKOUT / "config/environment.py", root / "config")
+    shutil.copy(CHECKOUT / "api/addresses.py", root / "api")
     return root
