@@ -13,7 +13,7 @@ from orgs.models import Agent
 from orgs.principals import Principal
 from orgs.services.api_keys import UnknownReference
 from sessions_store import hot_paths
-from sessions_store.merging import merge
+from api.merging import merge
 from sessions_store.models import Session
 
 MAX_STATE_BYTES = 16 * MIB

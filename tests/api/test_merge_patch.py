@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api import documents
-from sessions_store.merging import merge
+from api.merging import merge
 from tests import factories
 from tests.factories import Caller
 

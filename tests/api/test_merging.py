@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sessions_store.merging import merge
+from api.merging import merge
 
 VECTORS: list[tuple[Any, Any, Any]] = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),
