@@ -4,9 +4,13 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower, Now
 
+from api.fields import ExactJSONField
 from api.identifiers import new_id
 from audit.models import Action
 from audit.services import record
+
+# Of a user: saved only where they are named.
+OWN_FIELDS = {"id", "preferences", "generation"}
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,6 +56,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("operator", default=False, help_text="May sign in to this console.")
     created_at = models.DateTimeField(db_default=Now())
+    preferences = ExactJSONField(default=dict, editable=False)
+    # Counted by the database for each change of what GET /me shows of the row: accounts/sql/accounts_count_change.sql.
+    generation = models.PositiveBigIntegerField(default=1, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -73,4 +80,25 @@ class User(AbstractBaseUser, PermissionsMixin):
     def save(self, *args: Any, **kwargs: Any) -> None:
         # The admin sends an empty string where nothing was typed; two of them would collide.
         self.external_id = self.external_id or None
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            # The console and a new password save a row that they read a while ago: what is not theirs to change stays.
+            kwargs["update_fields"] = [each.name for each in self._meta.concrete_fields if each.name not in OWN_FIELDS]
         super().save(*args, **kwargs)
+
+
+class UserSettings(models.Model):
+    """What programs keep for a user: one JSON object, which nobody but the user reads over the API.
+
+    Written by accounts_store_settings alone, which counts the generations. No row until something was stored.
+    """
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="settings")
+    document = ExactJSONField()
+    generation = models.PositiveBigIntegerField(default=1)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "user settings"
+
+    def __str__(self) -> str:
+        return f"Settings of {self.user_id}"

@@ -98,12 +98,15 @@ def _loads(text: str, read_object: Callable[..., Any], read_number: Callable[[st
     )
 
 
-def read(text: str) -> Any:
-    """Return the document in `text`, which `dumps` wrote; without the checks that it has passed before."""
+def read(text: str, *, number: Callable[[str], Any] = Decimal) -> Any:
+    """Return the document in `text`, which `dumps` wrote; without the checks that it has passed before.
+
+    `number` reads what is no integer.
+    """
     if len(text) <= MAX_COSTLY:
-        return json.loads(text, parse_float=Decimal, **_integers(text, Decimal))
+        return json.loads(text, parse_float=number, **_integers(text, number))
     with _collector_at_rest():
-        return json.loads(text, parse_float=Decimal, **_integers(text, Decimal))
+        return json.loads(text, parse_float=number, **_integers(text, number))
 
 
 def refuse_too_many(text: str) -> None:
@@ -158,7 +161,7 @@ def _number(text: str) -> Decimal:
     return number
 
 
-def _integers(text: str, read_number: Callable[[str], Decimal]) -> dict[str, Any]:
+def _integers(text: str, read_number: Callable[[str], Any]) -> dict[str, Any]:
     """Return how integers are read: by Python's own, unless one of them may be -0, which then counts as a decimal."""
     if SIGNED_ZERO.search(text) is None:
         return {}

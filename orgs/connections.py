@@ -1,7 +1,6 @@
 """Persistent connections that notice a dead server without asking it."""
 
 import os
-import select
 import threading
 from typing import Any
 
@@ -11,6 +10,8 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+
+from api.pools import hung_up
 
 _held = threading.local()
 
@@ -71,8 +72,7 @@ def bound_statements(seconds: int) -> None:
 def drop_dead_connection() -> None:
     """Close this thread's idle connection when the server has hung up on it.
 
-    A server that stops or restarts leaves its goodbye readable on the socket. Looking at the socket costs
-    microseconds; Django's own health check costs a round trip on every request.
+    Looking at the socket costs microseconds; Django's own health check costs a round trip on every request.
     """
     own = connections["default"]
     if own.connection is None or own.in_atomic_block:
@@ -80,11 +80,5 @@ def drop_dead_connection() -> None:
     if own.errors_occurred:
         own.close_if_unusable_or_obsolete()
         return
-    poll = select.poll()
-    try:
-        poll.register(own.connection.fileno(), select.POLLIN)
-    except Exception:  # psycopg raises OperationalError here once the connection is closed
-        own.close()
-        return
-    if poll.poll(0):
+    if hung_up(own.connection):
         own.close()
