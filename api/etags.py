@@ -16,6 +16,11 @@ MAX_GENERATION = 2**63 - 1
 IF_MATCH = Header(
     "If-Match", "Write only when the subject's ETag is one of these.", {"type": "string", "example": '"3"'}
 )
+IF_NONE_MATCH = Header(
+    "If-None-Match",
+    "Write only when the ETag is none of these; * writes only where nothing was stored yet.",
+    {"type": "string", "example": "*"},
+)
 
 
 class PreconditionFailed(Exception):
@@ -26,20 +31,25 @@ def etag(generation: int) -> str:
     return f'"{generation}"'
 
 
-def accepted_generations(request: HttpRequest) -> list[int] | None:
+def accepted_generations(request: HttpRequest, *, absent: int | None = None) -> list[int] | None:
     """Return the generations that If-Match accepts, or None when any will do.
 
     `*` asks only that the subject exists, which every write does. A weak tag never matches (RFC 9110 §13.1.1),
     and neither does a tag that we never gave: the list may come back empty and then nothing matches. Nor does
     anything match a write that `If-None-Match: *` allows only where nothing is yet: it changes what is there.
-    A POST under a subject adds to it, and what it adds is new.
+    A POST under a subject adds to it, and what it adds is new. A write that also makes what it writes names the
+    generation of what is `absent`, which is then the one that matches.
     """
-    if request.method != "POST" and request.META.get("HTTP_IF_NONE_MATCH", "").strip() == "*":
+    only_new = request.method != "POST" and request.META.get("HTTP_IF_NONE_MATCH", "").strip() == "*"
+    if only_new and absent is None:
         return []
     header = request.META.get("HTTP_IF_MATCH")
-    if header is None or header.strip() == "*":
-        return None
-    return [int(tag) for weak, tag in _tags("If-Match", header) if not weak and _is_generation(tag)]
+    accepted = None
+    if header is not None and header.strip() != "*":
+        accepted = [int(tag) for weak, tag in _tags("If-Match", header) if not weak and _is_generation(tag)]
+    if not only_new or absent is None:
+        return accepted
+    return [absent] if accepted is None or absent in accepted else []
 
 
 def refused_generations(request: HttpRequest) -> list[int]:

@@ -104,9 +104,7 @@ def find_address(database_url: str | None = None) -> Address:
     return tuple(sorted((options | {name: value for name, value in parts.items() if value}).items()))
 
 
-async def _run(
-    connection: psycopg.AsyncConnection, statement: str, parameters: Sequence[Any]
-) -> list[tuple[Any, ...]]:
+async def _run(connection: psycopg.AsyncConnection, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     # Of our own kind: the connection's cursors may make dictionaries of rows.
     async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
         await cursor.execute(statement, parameters)
@@ -142,4 +140,4 @@ def _says_away(error: Exception) -> bool:
     if state is None:
         # It never came to a server that would name a state.
         return isinstance(cause, psycopg.OperationalError)
-    return state.startswith(AWAY)
+    return str(state).startswith(AWAY)

@@ -26,6 +26,8 @@ class Action(models.TextChoices):
     SESSION_DELETED = "session.deleted"
     USER_CREATED = "user.created"
     USER_PASSWORD_CHANGED = "user.password-changed"  # noqa: S105  (no password)
+    USER_CHANGED = "user.changed"
+    USER_SETTINGS_CHANGED = "user.settings-changed"
     OPERATOR_SIGNED_IN = "operator.signed-in"
     OPERATOR_SIGNED_OUT = "operator.signed-out"
     OPERATOR_REFUSED = "operator.refused"
@@ -77,7 +79,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 class Entry(models.Model):
     """One thing that happened. The serving roles may insert and read; nothing updates or deletes.
 
-    `organization_id` is null for what belongs to no organization: operators signing in, users made by hand.
+    `organization_id` is null for what belongs to no organization: operators signing in, users made by hand,
+    what users change of themselves.
     `actor` is `user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>` or `system`.
     """
 

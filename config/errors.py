@@ -12,13 +12,14 @@ from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from accounts import stores
 from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
 from orgs import authentication, permissions
 from orgs.api import me
-from orgs.services import api_keys, constraints, signing_up
+from orgs.services import api_keys, constraints, signing_up, users
 from sessions_store import services as sessions_services
 from tasks import hot_paths, leases
 
@@ -94,6 +95,9 @@ TABLE: dict[type[Exception], Problem] = {
     hot_paths.ArtifactExists: Problem(409, "artifact-exists", "The task has an artifact of this id."),
     hot_paths.ArtifactComplete: Problem(409, "artifact-complete", "The artifact is complete."),
     leases.LeaseTokenMissing: Problem(422, "lease-token-missing", "The lease's token is missing."),
+    users.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
+    users.PreferencesTooLarge: Problem(413, "preferences-too-large", "The preferences are too large."),
+    stores.SettingsTooLarge: Problem(413, "settings-too-large", "The settings are too large."),
     OperationalError: UNAVAILABLE,
     InterfaceError: UNAVAILABLE,
 }

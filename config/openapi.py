@@ -6,7 +6,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
-from api.etags import IF_MATCH
+from api.etags import IF_MATCH, IF_NONE_MATCH
 from api.headers import Header
 from api.idempotency import KEY
 from orgs.schemas import ProblemOut
@@ -57,7 +57,7 @@ def _headers(method: str, operation: Operation, described: dict[str, Any], schem
         found += [CREATE] if 201 in described["responses"] else []
     elif method == "get":
         found += [KNOWN_COPY] if _may_spare(operation, described, schema) else []
-    elif IF_MATCH in declared:
+    elif IF_MATCH in declared and IF_NONE_MATCH not in declared:
         found.append(CHANGE)
     return found
 
@@ -66,7 +66,10 @@ def _may_spare(operation: Operation, described: dict[str, Any], schema: OpenAPIS
     """Does the answer show one subject, and nothing but what its generation, the ETag, tells of?"""
     if hasattr(operation.view_func, "always_sent"):
         return False
-    reference = described["responses"][200]["content"]["application/json"]["schema"]["$ref"]
+    reference = described["responses"][200]["content"]["application/json"]["schema"].get("$ref")
+    if reference is None:
+        # A document of the caller's own, whose generation stands in the ETag alone.
+        return True
     answer = schema["components"]["schemas"][reference.rpartition("/")[2]]
     return "generation" in answer["properties"]
 

@@ -12,7 +12,8 @@ from ninja.operation import Operation
 
 django.setup()
 
-from api import cursors, documents, metadata, requests  # noqa: E402  (settings come first)
+from accounts.stores import MAX_SETTINGS_BYTES  # noqa: E402  (settings come first)
+from api import cursors, documents, metadata, requests  # noqa: E402
 from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
@@ -20,6 +21,7 @@ from config.openapi import operations  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.services.api_keys import MAX_KEY_LIFETIME  # noqa: E402
+from orgs.services.users import MAX_PREFERENCES_BYTES  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -90,6 +92,8 @@ def limits() -> str:
         ("a body", _size(requests.DEFAULT_BODY_LIMIT), "413 `body-too-large`"),
         ("a body without a valid key", _size(bodies.UNCOUNTED_BYTES), "401 `unauthenticated`, 413 `body-too-large`"),
         ("a session's state", _size(MAX_STATE_BYTES), "413 `body-too-large`, `state-too-large`"),
+        ("a user's settings", _size(MAX_SETTINGS_BYTES), "413 `body-too-large`, `settings-too-large`"),
+        ("a user's preferences", _size(MAX_PREFERENCES_BYTES), "413 `preferences-too-large`"),
         ("objects, arrays, decimals in a document", f"{documents.MAX_COSTLY:,} of each", "413 `too-many-values`"),
         ("levels of nesting", str(documents.MAX_DEPTH), "400 `invalid-json`"),
         ("digits or exponent of a number", f"{documents.MAX_DIGITS:,}", "400 `invalid-json`"),

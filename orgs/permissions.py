@@ -10,6 +10,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Scope(StrEnum):
     """Every scope there is. `admin` includes `write`, `write` includes `read`, of the same resource."""
 
+    ME_READ = "me:read"
+    ME_WRITE = "me:write"
+    ME_ADMIN = "me:admin"
     ORGS_READ = "orgs:read"
     ORGS_WRITE = "orgs:write"
     ORGS_ADMIN = "orgs:admin"
@@ -40,7 +43,7 @@ EVERYTHING = tuple(scope.value for scope in Scope if scope.endswith(":admin"))
 ROLE_SCOPES: dict[str, tuple[str, ...]] = {
     "owner": EVERYTHING,
     "admin": (Scope.ORGS_WRITE, *(scope for scope in EVERYTHING if scope != Scope.ORGS_ADMIN)),
-    "member": (Scope.ORGS_READ, Scope.AGENTS_READ, Scope.SESSIONS_WRITE, Scope.TASKS_WRITE),
+    "member": (Scope.ME_ADMIN, Scope.ORGS_READ, Scope.AGENTS_READ, Scope.SESSIONS_WRITE, Scope.TASKS_WRITE),
 }
 
 

@@ -1,6 +1,7 @@
 """One subject as an operation answers it: found in the caller's organization, its generation told as the ETag."""
 
 import uuid
+from collections.abc import Callable
 from typing import TypeVar
 
 from django.db.models import QuerySet
@@ -25,15 +26,28 @@ def get_subject(request: Request, response: HttpResponse, rows: QuerySet[T]) -> 
 def expected_generations(request: Request, model: type[Changing], row_id: uuid.UUID) -> list[int] | None:
     """Return the generations on which the request's conditions let it change a row, or None when any will do.
 
-    What If-None-Match rules out is compared with the generation there is now, and the write is then made on that one
-    alone: one that changes in between is refused like one that was named. Raises the model's DoesNotExist.
+    Raises the model's DoesNotExist.
     """
-    accepted = etags.accepted_generations(request)
+
+    def generation() -> int:
+        with tenancy.organization(request.principal.organization_id):
+            current: int = model._default_manager.values_list("generation", flat=True).get(pk=row_id)
+        return current
+
+    return expected_of(request, generation)
+
+
+def expected_of(request: Request, generation: Callable[[], int], *, absent: int | None = None) -> list[int] | None:
+    """As `expected_generations`, of what has its generation from elsewhere.
+
+    What If-None-Match rules out is compared with the generation there is now, and the write is then made on that one
+    alone: one that changes in between is refused like one that was named.
+    """
+    accepted = etags.accepted_generations(request, absent=absent)
     refused = etags.refused_generations(request)
     if not refused:
         return accepted
-    with tenancy.organization(request.principal.organization_id):
-        current: int = model._default_manager.values_list("generation", flat=True).get(pk=row_id)
+    current = generation()
     return [current] if current not in refused and (accepted is None or current in accepted) else []
 
 

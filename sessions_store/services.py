@@ -3,6 +3,7 @@ from typing import Any
 
 from api import documents
 from api.etags import PreconditionFailed
+from api.merging import merge
 from api.requests import MIB
 from audit.models import Action
 from audit.services import record
@@ -13,7 +14,6 @@ from orgs.models import Agent
 from orgs.principals import Principal
 from orgs.services.api_keys import UnknownReference
 from sessions_store import hot_paths
-from api.merging import merge
 from sessions_store.models import Session
 
 MAX_STATE_BYTES = 16 * MIB

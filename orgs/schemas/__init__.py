@@ -18,6 +18,13 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=63)]
 
 
+def not_null(value: T) -> T:
+    """Refuse null for a field that a patch may leave out."""
+    if value is None:
+        raise ValueError("may be left out, but not be null")
+    return value
+
+
 class In(BaseModel):
     """What a caller sends: a field that is not known is refused. What is no text has its type from `api.values`."""
 

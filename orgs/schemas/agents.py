@@ -2,14 +2,12 @@
 
 import uuid
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from orgs.cards import Card, ShownCard, SmallCard
-from orgs.schemas import In, Name, Out, Slug
-
-T = TypeVar("T")
+from orgs.schemas import In, Name, Out, Slug, not_null
 
 
 class AgentIn(In):
@@ -19,18 +17,12 @@ class AgentIn(In):
     card: SmallCard = Card()
 
 
-def _not_null(value: T) -> T:
-    if value is None:
-        raise ValueError("may be left out, but not be null")
-    return value
-
-
 class AgentPatch(In):
-    name: Annotated[Name | None, AfterValidator(_not_null)] = None
-    slug: Annotated[Slug | None, AfterValidator(_not_null)] = None
-    description: Annotated[str | None, Field(max_length=4000), AfterValidator(_not_null)] = None
+    name: Annotated[Name | None, AfterValidator(not_null)] = None
+    slug: Annotated[Slug | None, AfterValidator(not_null)] = None
+    description: Annotated[str | None, Field(max_length=4000), AfterValidator(not_null)] = None
     # Replaced as a whole.
-    card: Annotated[SmallCard | None, AfterValidator(_not_null)] = None
+    card: Annotated[SmallCard | None, AfterValidator(not_null)] = None
 
 
 class AgentOut(Out):

@@ -258,7 +258,7 @@ def test_a_model_is_stored_with_the_secrets_that_it_shows(user: User) -> None:
 
 
 def test_a_model_that_masks_its_secret_is_refused(user: User) -> None:
-    with pytest.raises(InvalidDocument, match="llm.key is masked"):
+    with pytest.raises(InvalidDocument, match=r"llm\.key is masked"):
         store(user.id, Masked(llm={"key": SecretStr("sk-1")}))
 
     assert load(user.id) is None

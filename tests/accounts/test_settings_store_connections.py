@@ -255,7 +255,8 @@ def test_connections_are_kept_for_the_next_call(user: User) -> None:
 
 def test_more_calls_than_connections_take_turns(user: User) -> None:
     async def work() -> list[Any]:
-        return await asyncio.gather(*(SettingsStore(user.id).load() for _ in range(pools.MOST_CONNECTIONS * 3)))
+        loads = (SettingsStore(user.id).load() for _ in range(pools.MOST_CONNECTIONS * 3))
+        return list(await asyncio.gather(*loads))
 
     assert run(work) == [None] * pools.MOST_CONNECTIONS * 3
 

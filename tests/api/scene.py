@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from accounts.models import User
 from config.api import api
+from orgs import tenancy
 from orgs.models import Organization
 from tests import factories
 from tests.factories import Caller
@@ -94,6 +96,9 @@ class Scene:
                 "state": {"step": 1},
                 "metadata": {"kind": "test"},
             },
+            "change_me": {"display_name": "Renamed", "preferences": {"theme": "dark"}},
+            "replace_settings": {"language": "en"},
+            "merge_settings": {"theme": "dark"},
             "replace_state": {"step": 2},
             "merge_state": {"step": 3},
             "submit_task": {
@@ -121,7 +126,9 @@ class Scene:
 
 def make_scene(organization: Organization | None = None) -> Scene:
     organization = organization or factories.make_organization()
-    owner = Caller(factories.make_key(organization).text)
+    with tenancy.system():
+        user = User.objects.get(id=organization.owner_id)
+    owner = Caller(factories.make_key(organization, user=user).text)
     agent = factories.make_agent(organization)
     task = factories.submit_task(owner)
     parts = [{"kind": "text", "text": "made"}]

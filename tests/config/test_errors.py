@@ -17,6 +17,12 @@ from tests.orgs.servers import CHECKOUT, service_environ
 APPS = ("accounts", "api", "audit", "events", "orgs", "sessions_store", "tasks")
 # Raised where no caller can see it, each with the reason why it needs no row.
 NEVER_ANSWERED = {
+    "accounts.stores.SettingsConflict": "programs that use the store see it",
+    "accounts.stores.UnknownUser": "programs that use the store see it",
+    "api.addresses.BadSetting": "it stops the start, or a program that uses a store",
+    "api.executors.StoreUnavailable": "programs that use a store see it",
+    "api.faithful.InvalidDocument": "programs that use a store see it",
+    "api.pools.PoolExhausted": "programs that use a store see StoreUnavailable",
     "orgs.tenancy.TenancyError": "a defect of ours, a query outside of any scope: it is an internal error",
     "orgs.services.constraints.AlreadyMember": "members are made in the console, whose form says it",
     "orgs.services.members.LastOwner": "members are changed in the console, whose form says it",

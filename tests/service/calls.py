@@ -8,6 +8,7 @@ from typing import Any
 
 from django.test import Client
 
+from accounts.models import User
 from api import documents
 from config.api import api
 from orgs.models import Organization
@@ -50,8 +51,10 @@ class Scene:
     """An organization whose things are made when they are first named, each through the API by its owner."""
 
     def __init__(self) -> None:
-        self.organization: Organization = factories.make_organization()
-        self.owner = Caller(factories.make_key(self.organization).text)
+        # A user's key: some operations are theirs alone, and all are an owner's.
+        self.user: User = factories.make_user()
+        self.organization: Organization = factories.make_organization(self.user)
+        self.owner = Caller(factories.make_key(self.organization, user=self.user).text)
 
     @cached_property
     def agent_id(self) -> str:
@@ -64,6 +67,12 @@ class Scene:
     @cached_property
     def membership_id(self) -> str:
         return str(self.owner.get("/members").json["items"][0]["id"])
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The user's, once some were stored."""
+        found: dict[str, Any] = self.owner.put("/me/settings", {"language": "en"}).json
+        return found
 
     @cached_property
     def session_id(self) -> str:
@@ -94,6 +103,7 @@ class Scene:
     def snapshot(self) -> dict[str, Any]:
         """Return everything the organization holds, as its owner sees it; marks of use are left out."""
         found = {"organization": self.owner.get(f"/orgs/{self.organization.id}").json}
+        found |= {path: self.owner.get(path).json for path in ("/me", "/me/settings")}
         for listing in ("members", "agents", "api-keys", "sessions", "tasks", "contexts"):
             items = self.owner.get(f"/{listing}?limit=100").json["items"]
             found[listing] = [{**item, "last_used_at": None} for item in items]
@@ -170,6 +180,11 @@ def _sign_up(scene: Scene) -> Call:
     return Call(body={"email": f"{new}@example.com", "password": "correct horse battery", "organization": organization})
 
 
+def _settings(scene: Scene, body: Any = None) -> Call:
+    assert scene.settings
+    return Call(body=body)
+
+
 def _listing(*needed: str) -> Callable[[Scene], Call]:
     """Return a call without parameters, of a listing that has one of what is named."""
 
@@ -184,6 +199,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "append_artifact": lambda scene: _task(scene, text_message()),
     "append_message": lambda scene: _task(scene, text_message()),
     "change_agent": lambda scene: Call({"agent_id": scene.agent_id}, {"name": "Renamed"}),
+    "change_me": lambda scene: Call(body={"display_name": "Renamed", "preferences": {"theme": "dark"}}),
     "change_state": lambda scene: _task(scene, {"state": "canceled"}),
     "claim_tasks": _claim_tasks,
     "create_agent": lambda scene: Call(body={"name": "New", "slug": _slug()}),
@@ -203,6 +219,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "get_member": lambda scene: Call({"membership_id": scene.membership_id}),
     "get_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}),
     "get_session": _session,
+    "get_settings": _settings,
     "get_task": _task,
     "list_agents": _listing("agent_id"),
     "list_api_keys": _listing("key_id"),
@@ -217,8 +234,10 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "list_task_events": _task,
     "list_tasks": _list_tasks,
     "me": lambda scene: Call(),
+    "merge_settings": lambda scene: _settings(scene, {"theme": "dark"}),
     "merge_state": lambda scene: _session(scene, {"step": 2}),
     "rename_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}, {"name": "Renamed"}),
+    "replace_settings": lambda scene: _settings(scene, {"language": "de"}),
     "replace_state": lambda scene: _session(scene, {"step": 3}),
     "revoke_api_key": lambda scene: Call({"row_id": scene.key_id}),
     "sign_up": _sign_up,

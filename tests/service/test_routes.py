@@ -22,10 +22,17 @@ GUARDED = [name for name in sorted(operations()) if name not in PUBLIC]
 SCOPED = [name for name in GUARDED if name not in ANY_KEY]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
+# What a user has in every organization, which no path names.
+OWN = {"change_me", "get_settings", "me", "merge_settings", "replace_settings"}
 # What names nothing of the owner's in its path: each has a test of its own below.
 OTHERS = {
-    "claim_tasks", "create_agent", "create_api_key", "create_session", "export_audit_entries", "me", "submit_task",
-}  # fmt: skip
+    "claim_tasks",
+    "create_agent",
+    "create_api_key",
+    "create_session",
+    "export_audit_entries",
+    "submit_task",
+} | OWN
 REFERENCES = [
     ("claim_tasks", "agent_id"),
     ("create_api_key", "agent_id"),
@@ -193,10 +200,34 @@ def test_me_is_the_callers_own_organization(scene: Scene, stranger: Scene) -> No
     ]
 
 
+@pytest.mark.parametrize("name", sorted(OWN - {"me"}))
+def test_an_outsider_reads_and_changes_what_is_their_own(name: str, scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    before = scene.snapshot()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert _succeeds(answer)
+    assert "language" not in answer.json or answer.json == call.body
+    assert scene.snapshot() == before
+
+
+@pytest.mark.parametrize("name", sorted(OWN - {"me"}))
+def test_what_a_user_has_is_refused_to_a_key_that_acts_as_none(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    service = Caller(factories.make_key(scene.organization).text)
+    before = scene.snapshot()
+
+    answer = call.by(service, operation)
+
+    assert (answer.status, answer.code) == (403, "user-required")
+    assert scene.snapshot() == before
+
+
 @pytest.mark.parametrize("name", SCOPED)
 def test_a_key_lacking_only_the_scope_is_refused(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
-    lacking = Caller(factories.make_key(scene.organization, scopes=_others(str(operation.scope))).text)
+    lacking = Caller(factories.make_key(scene.organization, scopes=_others(str(operation.scope)), user=scene.user).text)
     before = scene.snapshot()
 
     answer = call.by(lacking, operation)
@@ -209,7 +240,7 @@ def test_a_key_lacking_only_the_scope_is_refused(name: str, scene: Scene) -> Non
 @pytest.mark.parametrize("name", SCOPED)
 def test_a_key_with_only_the_scope_is_enough(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
-    bare = Caller(factories.make_key(scene.organization, scopes=(str(operation.scope),)).text)
+    bare = Caller(factories.make_key(scene.organization, scopes=(str(operation.scope),), user=scene.user).text)
 
     answer = call.by(bare, operation)
 
