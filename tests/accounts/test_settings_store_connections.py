@@ -30,6 +30,7 @@ from api.executors import find_address
 from api.pools import close_stores
 from tests import factories
 from tests.accounts.stores import load, run
+from tests.orgs.pooler import needs_pgbouncer, pooled
 from tests.orgs.servers import CHECKOUT, free_port, service_environ
 from tests.statements import WAITING
 
@@ -341,6 +342,21 @@ def test_a_store_works_where_django_is_not_configured(form: str, user: User, tmp
     done = plain(user, environ | given)
 
     assert (done.stdout, done.stderr) == (json.dumps({"number": 2**70}) + " False\n", "")
+
+
+@needs_pgbouncer
+def test_stores_take_turns_on_one_connection_behind_a_transaction_pooler(user: User, tmp_path: Path) -> None:
+    other = factories.make_user()
+
+    async def work() -> list[Any]:
+        stores = [SettingsStore(each.id, database_url=url) for each in (user, other)]
+        for step in range(5):
+            await asyncio.gather(*(store.store({"of": store.user_id, "step": step}) for store in stores))
+        return [await store.load() for store in stores]
+
+    with pooled(tmp_path) as port:
+        url = service_environ(port=port)["DATABASE_URL"]
+        assert run(work) == [{"of": str(each.id), "step": 4} for each in (user, other)]
 
 
 def test_a_store_that_nothing_tells_where_the_database_is_says_so(user: User) -> None:

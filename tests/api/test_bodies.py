@@ -93,8 +93,9 @@ def test_an_empty_body_is_refused(scene: Scene, operation: Operation) -> None:
     assert (answer.status, answer.code) == (422, "invalid")
 
 
-# A state is the caller's own document: it has no fields that could be unknown.
-WITH_FIELDS = [operation for operation in WRITES if operation.name not in ("replace_state", "merge_state")]
+# The caller's own documents have no fields that could be unknown.
+FREE = ("replace_state", "merge_state", "replace_settings", "merge_settings")
+WITH_FIELDS = [operation for operation in WRITES if operation.name not in FREE]
 
 
 @pytest.mark.parametrize("operation", WITH_FIELDS, ids=_name)

@@ -82,7 +82,32 @@ def _append_artifact(caller: Caller, raw: bytes) -> list[Found]:
     ]
 
 
+def _user() -> Caller:
+    user = factories.make_user()
+    return Caller(factories.make_key(factories.make_organization(user), user=user).text)
+
+
+def _replace_settings(caller: Caller, raw: bytes) -> list[Found]:
+    user = _user()
+    return [(user.put("/me/settings", raw), ()), (user.get("/me/settings"), ())]
+
+
+def _merge_settings(caller: Caller, raw: bytes) -> list[Found]:
+    user = _user()
+    user.patch("/me/settings", b'{"merged":[%b]}' % raw)
+    return [(user.patch("/me/settings", b'{"other":1}'), ("merged", 0)), (user.get("/me/settings"), ("merged", 0))]
+
+
+def _change_me(caller: Caller, raw: bytes) -> list[Found]:
+    user = _user()
+    changed = user.patch("/me", b'{"preferences":{"merged":[%b]}}' % raw)
+    return [(answer, ("preferences", "merged", 0)) for answer in (changed, user.get("/me"))]
+
+
 WRITES = [
+    _replace_settings,
+    _merge_settings,
+    _change_me,
     _create_session,
     _list_session,
     _replace_state,

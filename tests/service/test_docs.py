@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n+(Send it again)?", re.DOTALL | re.M
 _PLACEHOLDERS = ("http://127.0.0.1:8000", "hf_…")
 
 
-def _blocks(page: str, language: str) -> list[str]:
+def blocks(page: str, language: str) -> list[str]:
     """Return the page's blocks, twice where the reader is told to send one again."""
     found = _BLOCK.findall((CHECKOUT / page).read_text())
     return [text for kind, text, again in found if kind == language for _ in range(2 if again else 1)]
@@ -45,7 +45,7 @@ def _states(service: Service, key: str) -> list[str]:
 
 
 def test_the_example_of_the_readme_does_what_it_says(service: Service, key: str, tmp_path: Path) -> None:
-    [example] = _blocks("README.md", "python")
+    [example] = blocks("README.md", "python")
 
     # Without the packages of this folder: any Python runs it.
     said = _run([sys.executable, "-I", "-S", "-W", "error", "-c"], example, service, key, tmp_path)
@@ -56,7 +56,7 @@ def test_the_example_of_the_readme_does_what_it_says(service: Service, key: str,
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_commands_of_the_quickstart_do_what_it_says(service: Service, key: str, tmp_path: Path) -> None:
-    commands = _blocks("docs/quickstart.md", "bash")
+    commands = blocks("docs/quickstart.md", "bash")
 
     said = _run(["bash", "-euo", "pipefail", "-c"], "\n".join(commands), service, key, tmp_path)
 
@@ -72,7 +72,7 @@ def test_the_worker_of_the_how_to_completes_a_task(service: Service, key: str, t
     with client(service, key) as api:
         message = {"parts": [{"kind": "text", "text": "Plan the trip"}]}
         api.post("/api/v1/tasks", json={"message": message}).raise_for_status()
-    [worker] = _blocks("docs/how-to/write-a-worker.md", "python")
+    [worker] = blocks("docs/how-to/write-a-worker.md", "python")
 
     _run([sys.executable, "-c"], worker, service, key, tmp_path)
 
@@ -81,7 +81,7 @@ def test_the_worker_of_the_how_to_completes_a_task(service: Service, key: str, t
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key: str, tmp_path: Path) -> None:
-    *reading, following = _blocks("docs/how-to/read-the-audit-trail.md", "bash")
+    *reading, following = blocks("docs/how-to/read-the-audit-trail.md", "bash")
 
     _run(["bash", "-euo", "pipefail", "-c"], "\n".join([*reading, following, following]), service, key, tmp_path)
 
@@ -96,7 +96,7 @@ def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_command_of_the_agent_how_to_makes_an_agent(service: Service, key: str, tmp_path: Path) -> None:
-    [command] = _blocks("docs/how-to/describe-an-agent.md", "bash")
+    [command] = blocks("docs/how-to/describe-an-agent.md", "bash")
 
     said = _run(["bash", "-euo", "pipefail", "-c"], command, service, key, tmp_path)
 
