@@ -40,8 +40,8 @@ def _environ(service: Service, user_id: str) -> dict[str, str]:
     place = {"PATH": os.environ["PATH"], "VAR": str(service.var)}
     [asks] = blocks(PAGE, "bash")
     command = asks.replace(".venv/bin/python", sys.executable) + '\nprintf %s "$DATABASE_URL"'
-    done = subprocess.run(["bash", "-euc", command], cwd=CHECKOUT, env=place, capture_output=True, text=True, check=True)
-    return place | {"DATABASE_URL": done.stdout, "USER_ID": user_id, "PYTHONPATH": str(CHECKOUT)}
+    url = subprocess.check_output(["bash", "-euc", command], cwd=CHECKOUT, env=place, text=True)
+    return place | {"DATABASE_URL": url, "USER_ID": user_id, "PYTHONPATH": str(CHECKOUT)}
 
 
 @contextmanager
