@@ -13,7 +13,7 @@ from orgs.models import Membership, Organization, Role
 from tests import factories
 from tests.accounts.stores import load, store
 from tests.factories import Answer, Caller
-from tests.statements import at_once, elsewhere, system_rows, wait_until_someone_waits
+from tests.statements import at_once, elsewhere, rows, system_rows, wait_until_someone_waits
 
 PATH = "/me/settings"
 WRITERS = 8
@@ -195,3 +195,9 @@ def test_the_role_that_serves_tenants_cannot_read_settings(me: Caller, organizat
 
     with pytest.raises(Exception, match="permission denied for table accounts_usersettings"):
         elsewhere(look)
+
+
+def test_outside_of_the_system_scope_there_are_no_settings(me: Caller) -> None:
+    me.put(PATH, {"key": "sk-1"})
+
+    assert rows("SELECT * FROM accounts_usersettings") == []
