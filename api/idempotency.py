@@ -17,14 +17,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from jwcrypto import jwe, jwk
-from jwcrypto.common import JWException, base64url_encode
 
+from api import encryption
 from api.models import IdempotentAnswer
 from api.requests import InvalidHeader
 
 # Without a comma, by which servers join a header that is sent twice.
 KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
+PURPOSE = "idempotent answers"
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 
@@ -114,26 +114,14 @@ def _replay(call: Repeatable, kept: IdempotentAnswer) -> HttpResponse:
     return response
 
 
-def _encryption_keys() -> list[jwk.JWK]:
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = [hashlib.sha256(b"holdfast idempotent answers\n" + secret.encode()).digest() for secret in secrets]
-    return [jwk.JWK(kty="oct", k=base64url_encode(digest)) for digest in digests]
-
-
 def _encrypt(response: HttpResponse) -> str:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    plain = json.dumps({"status": response.status_code, "headers": headers, "body": response.content.decode()})
-    token = jwe.JWE(plain.encode(), protected=json.dumps({"alg": "dir", "enc": "A256GCM"}))
-    token.add_recipient(_encryption_keys()[0])
-    return str(token.serialize(compact=True))
+    plain = {"status": response.status_code, "headers": headers, "body": response.content.decode()}
+    return encryption.encrypt(json.dumps(plain), purpose=PURPOSE)
 
 
 def _decrypt(answer: str) -> dict[str, object]:
-    for key in _encryption_keys():
-        token = jwe.JWE(algs=["dir", "A256GCM"])
-        try:
-            token.deserialize(answer, key=key)
-        except JWException:
-            continue
-        return dict(json.loads(token.payload))
-    raise AnswerUnreadable("The kept answer was encrypted under a SECRET_KEY that is gone; the work was done once.")
+    plain = encryption.decrypt(answer, purpose=PURPOSE)
+    if plain is None:
+        raise AnswerUnreadable("The kept answer was encrypted under a SECRET_KEY that is gone; the work was done once.")
+    return dict(json.loads(plain))
