@@ -7,15 +7,18 @@ same effect on access and can be undone.
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm, ReadOnlyPasswordHashField, ReadOnlyPasswordHashWidget
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts.models import User
-from audit.admin import ConsoleAdmin
+from accounts import lockout, totp
+from accounts.models import ConsoleSession, User
+from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from audit.models import Action
 from audit.services import record
 
@@ -67,6 +70,7 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     ordering = ["-id"]
     readonly_fields = ["created_at", "last_login"]
     filter_horizontal = ()
+    actions = ["unlock", "reset_totp"]
     fieldsets = (
         (None, {"fields": ("email", "password", "display_name", "external_id")}),
         ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
@@ -77,12 +81,42 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_guard_permission(self, request: HttpRequest) -> bool:
+        """Whoever may do everything may help another operator in."""
+        return request.user.is_active and request.user.is_superuser
+
+    @admin.action(description="End the wait after failed sign-ins", permissions=["guard"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        users = list(queryset.order_by("id"))
+        for user in users:
+            lockout.lift(user, actor=_actor(request), now=timezone.now())
+        self.message_user(request, f"{len(users)} users need not wait.")
+
+    @admin.action(description="Take two-step sign-in away", permissions=["guard"])
+    def reset_totp(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """One's own takes a code: whoever finds an open console must not be able to take it away."""
+        others = list(queryset.exclude(id=_own(request).id).order_by("id"))
+        done = [totp.reset(user, actor=_actor(request)) for user in others]
+        self.message_user(request, f"Of {sum(done)} operators two-step sign-in is taken away.")
+        if queryset.filter(id=_own(request).id).exists():
+            self.message_user(request, "Your own you take away yourself, with a code.", messages.WARNING)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and {*POWERS} & set(form.changed_data):
+            # Also of one who only may do less from now on: what an open page offers would no longer be theirs.
+            ConsoleSession.objects.of(obj).delete()
+
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         _record(Action.USER_CREATED, request, obj, message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
-        _record(self._change(request), request, obj, message)
+        action = self._change(request)
+        if action == Action.USER_PASSWORD_CHANGED:
+            # The changed hash ends them anyway, and the list shows none that is ended. One's own begins anew.
+            ConsoleSession.objects.of(obj).delete()
+        _record(action, request, obj, message)
         return super().log_change(request, obj, message)
 
     @staticmethod
@@ -94,12 +128,52 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
 
 def _record(action: Action, request: HttpRequest, user: User, message: Any) -> None:
     """Write the entry in the console's transaction. Django's message names fields and holds no values."""
-    assert isinstance(request.user, User)
     record(
         action,
         organization_id=None,
-        actor=f"operator:{request.user.id}",
+        actor=_actor(request),
         subject_type="user",
         subject_id=user.id,
         change=message,
     )
+
+
+def _own(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _actor(request: HttpRequest) -> str:
+    return f"operator:{_own(request).id}"
+
+
+@admin.register(ConsoleSession)
+class ConsoleSessionAdmin(ReadOnlyAdmin):
+    """The sessions of all operators; each sees their own on a page for them."""
+
+    list_display = ["user", "started_at", "last_seen_at", "address", "user_agent", "expire_date"]
+    list_select_related = ["user"]
+    search_fields = ["user__email"]
+    fields = ["user", "started_at", "last_seen_at", "address", "user_agent", "expire_date"]
+    actions = ["end"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).live(timezone.now()).exclude(user=None)  # type: ignore[attr-defined,no-any-return]
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    @admin.action(description="End the chosen sessions", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[ConsoleSession]) -> None:
+        chosen = list(queryset)
+        for session in chosen:
+            record(
+                Action.OPERATOR_SESSION_ENDED,
+                organization_id=None,
+                actor=_actor(request),
+                subject_type="user",
+                subject_id=session.user_id or "",
+                sessions=1,
+            )
+        ConsoleSession.objects.filter(id__in=[session.id for session in chosen]).delete()
+        self.message_user(request, f"{len(chosen)} sessions are ended.")

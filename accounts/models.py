@@ -1,9 +1,18 @@
+import base64
+from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django_otp.oath import TOTP
 
+from api import encryption
 from api.fields import ExactJSONField
 from api.identifiers import new_id
 from audit.models import Action
@@ -25,7 +34,11 @@ class UserManager(BaseUserManager["User"]):
         """Create an operator: one who may sign in to the admin and do everything there.
 
         For Django's command createsuperuser alone, in the system scope that it opens: hence the actor of the entry.
+        The password rules hold here, since that command checks what it reads from the environment not at all and lets
+        what is typed pass on demand. Raises ValidationError.
         """
+        if password is not None:
+            validate_password(password, self.model(email=email))
         made = self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
         record(
             Action.USER_CREATED, organization_id=None, actor="operator:shell", subject_type="user", subject_id=made.id
@@ -84,6 +97,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             # The console and a new password save a row that they read a while ago: what is not theirs to change stays.
             kwargs["update_fields"] = [each.name for each in self._meta.concrete_fields if each.name not in OWN_FIELDS]
         super().save(*args, **kwargs)
+        # A new user is written without naming fields, and has no session.
+        written = {"is_active", "is_staff"} & set(kwargs.get("update_fields") or ())
+        if written and not (self.is_active and self.is_staff):
+            # At once and for good: one who becomes an operator again signs in again.
+            ConsoleSession.objects.of(self).delete()
 
 
 class UserSettings(models.Model):
@@ -102,3 +120,181 @@ class UserSettings(models.Model):
 
     def __str__(self) -> str:
         return f"Settings of {self.user_id}"
+
+
+class ConsoleSessionQuerySet(models.QuerySet["ConsoleSession"]):
+    def of(self, user: User) -> "ConsoleSessionQuerySet":
+        return self.filter(user=user)
+
+    def live(self, now: datetime) -> "ConsoleSessionQuerySet":
+        return self.filter(expire_date__gt=now)
+
+    def over(self, now: datetime) -> "ConsoleSessionQuerySet":
+        return self.filter(expire_date__lte=now)
+
+
+class ConsoleSession(AbstractBaseSession):
+    """A browser's session with the console; `session_key` is the SHA-256 digest of what its cookie holds.
+
+    Without a user it is one that still has to send its code.
+    """
+
+    SEEN_EVERY = timedelta(minutes=1)
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    session_key = models.CharField(max_length=64, unique=True, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="+")
+    started_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    objects = ConsoleSessionQuerySet.as_manager()  # type: ignore[assignment,misc]  # not the base's, which saves raw keys
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.user or 'Nobody yet'} from {self.address}"
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        return store
+
+    @staticmethod
+    def end(started_at: datetime, last_seen_at: datetime) -> datetime:
+        """Return when a session is over: by its age, or earlier when nobody uses it."""
+        age, idle = timedelta(hours=settings.CONSOLE_SESSION_HOURS), timedelta(minutes=settings.CONSOLE_IDLE_MINUTES)
+        return min(started_at + age, last_seen_at + idle)
+
+    def see(self, now: datetime, address: str | None, user_agent: str) -> None:
+        """Note that the browser came by, once a minute: a write for each request would be one too many."""
+        if now - self.last_seen_at < self.SEEN_EVERY:
+            return
+        ConsoleSession.objects.filter(id=self.id, last_seen_at=self.last_seen_at).update(
+            last_seen_at=now, expire_date=self.end(self.started_at, now), address=address, user_agent=user_agent
+        )
+
+
+class FailureCountQuerySet(models.QuerySet["FailureCount"]):
+    def over(self, now: datetime) -> "FailureCountQuerySet":
+        """What no longer says anything: neither a recent failure, nor a wait, nor a known address."""
+        unlocked = models.Q(locked_until=None) | models.Q(locked_until__lte=now)
+        unknown = models.Q(succeeded_at=None) | models.Q(succeeded_at__lte=now - FailureCount.KNOWN)
+        return self.filter(unlocked, unknown, counted_since__lte=now - FailureCount.window())
+
+
+class FailureCount(models.Model):
+    """Failed sign-ins of an account from a source, or of one of them alone where the other is empty.
+
+    `account` is `user:<id>`, or a digest of what was typed where nobody has that address. Accounts that do not exist
+    are counted, and made to wait, as those that do.
+    """
+
+    KNOWN = timedelta(days=30)
+
+    account = models.CharField(max_length=64, blank=True)
+    source = models.CharField(max_length=50, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    counted_since = models.DateTimeField()
+    locked_until = models.DateTimeField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
+
+    objects = FailureCountQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "source"], name="accounts_failurecount_unique"),
+            models.CheckConstraint(
+                name="accounts_failurecount_of_something", condition=~models.Q(account="", source="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.failures} of {self.account or 'anyone'} from {self.source or 'anywhere'}"
+
+    @staticmethod
+    def window() -> timedelta:
+        return timedelta(minutes=settings.SIGN_IN_LOCK_MINUTES)
+
+    @property
+    def limit(self) -> int:
+        if self.account and self.source:
+            return int(settings.SIGN_IN_FAILURES)
+        return int(settings.SIGN_IN_ACCOUNT_FAILURES if self.account else settings.SIGN_IN_ADDRESS_FAILURES)
+
+    def locked(self, now: datetime) -> bool:
+        return self.locked_until is not None and self.locked_until > now
+
+    def known(self, now: datetime) -> bool:
+        return self.succeeded_at is not None and self.succeeded_at > now - self.KNOWN
+
+    def charge(self, now: datetime) -> bool:
+        """Count one try, as failed until it is forgiven; return whether it was the last before a wait."""
+        if self.locked(now):
+            return False
+        if self.locked_until is not None or self.counted_since <= now - self.window():
+            self.failures, self.counted_since, self.locked_until = 0, now, None
+        self.failures += 1
+        if self.failures < self.limit:
+            return False
+        self.locked_until = now + self.window()
+        return True
+
+    def forgive(self) -> None:
+        """Take back one try that did not fail."""
+        self.failures = max(0, self.failures - 1)
+        if self.failures < self.limit:
+            self.locked_until = None
+
+
+class TOTPDevice(models.Model):
+    """What an operator's authenticator shares with us (RFC 6238); the secret lies encrypted under SECRET_KEY."""
+
+    PURPOSE = "totp secrets"
+    # A code of the step before and of the one after count too: clocks differ, and typing takes time.
+    TOLERANCE = 1
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="+")
+    secret = models.TextField()
+    # The step of the last code that was taken; neither it nor one before it is taken again.
+    last_step = models.BigIntegerField(default=-1)
+    confirmed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"TOTP of {self.user_id}"
+
+    def keep(self, secret: bytes) -> None:
+        self.secret = encryption.encrypt(base64.b32encode(secret).decode(), purpose=self.PURPOSE)
+
+    def reveal(self) -> str | None:
+        """Return the secret in base32, or None where the SECRET_KEY that it was encrypted under is gone."""
+        return encryption.decrypt(self.secret, purpose=self.PURPOSE)
+
+    def take(self, code: str, now: datetime) -> bool:
+        """Take a code of six digits once: on a match remember its step. The caller holds the row's lock, and saves."""
+        secret = self.reveal()
+        if secret is None or not (len(code) == 6 and code.isascii() and code.isdigit()):
+            return False
+        totp = TOTP(base64.b32decode(secret))
+        totp.time = now.timestamp()
+        if not totp.verify(int(code), tolerance=self.TOLERANCE, min_t=self.last_step + 1):
+            return False
+        self.last_step = totp.t()
+        # A rotated SECRET_KEY: what is used goes under the new one.
+        self.keep(base64.b32decode(secret))
+        return True
+
+
+class BackupCode(models.Model):
+    """A code for the day on which the authenticator is lost: 80 random bits, of which the SHA-256 digest is kept."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    digest = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="accounts_backupcode_unique")]
+
+    def __str__(self) -> str:
+        return f"Backup code of {self.user_id}"

@@ -20,6 +20,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 app.conf.beat_schedule = {
     "prune-idempotent-answers": {"task": "operations.jobs.prune_idempotent_answers", "schedule": 600.0},
+    "prune-console-sessions": {"task": "operations.jobs.prune_console_sessions", "schedule": 600.0},
+    "prune-failure-counts": {"task": "operations.jobs.prune_failure_counts", "schedule": 600.0},
 }
 
 

@@ -20,7 +20,7 @@ _database = env.database()
 REDIS_URL = env.redis_url()
 
 DEBUG = False
-# Signs cursors and the console's cookies, and encrypts the answers kept for idempotency.
+# Signs cursors and the console's cookies, and encrypts the answers kept for idempotency and the secrets of TOTP.
 SECRET_KEY = env.secret("SECRET_KEY")
 # Older SECRET_KEYs, newest first: cursors and stored answers signed with them stay readable during a rotation.
 SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
@@ -36,7 +36,8 @@ SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed
 IDEMPOTENCY_HOURS = env.integer("IDEMPOTENCY_HOURS", 24, least=1, most=24 * 30)
 # The least severe log line that is written.
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-# Number of proxies in front whose X-Forwarded-For entries are believed when audit notes where a call came from.
+# Number of proxies in front whose X-Forwarded-For entries are believed when audit notes where a call came from, and
+# when failed sign-ins are counted. With too low a number everyone behind the proxy has one address, and waits together.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, least=0, most=10)
 # Set where TLS ends at a proxy: cookies become Secure.
 BEHIND_TLS = env.boolean("BEHIND_TLS", False)
@@ -141,10 +142,33 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
+# The shortest password that is taken, of whomever and wherever it is set. The longest has 256 characters.
+PASSWORD_MIN_LENGTH = env.integer("PASSWORD_MIN_LENGTH", 12, least=8, most=64)
+# Failed sign-ins to the console, of one account from one address, after which that address waits with that account.
+SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 5, least=1, most=100)
+# Failed sign-ins from one address (of IPv6, one /64), whichever accounts they name, after which it waits with all.
+SIGN_IN_ADDRESS_FAILURES = env.integer("SIGN_IN_ADDRESS_FAILURES", 50, least=1, most=10_000)
+# Failed sign-ins of one account from anywhere, after which it waits but where it signed in within 30 days.
+SIGN_IN_ACCOUNT_FAILURES = env.integer("SIGN_IN_ACCOUNT_FAILURES", 50, least=1, most=100_000)
+# Minutes within which failed sign-ins are counted together, and minutes that such a wait takes.
+SIGN_IN_LOCK_MINUTES = env.integer("SIGN_IN_LOCK_MINUTES", 15, least=1, most=24 * 60)
+# With required, an operator without TOTP sees nothing of the console but how to set it up.
+CONSOLE_TOTP = env.choice("CONSOLE_TOTP", "optional", ("optional", "required"))
+# Hours after which a session of the console ends, however much it is used.
+CONSOLE_SESSION_HOURS = env.integer("CONSOLE_SESSION_HOURS", 12, least=1, most=24 * 30)
+# Minutes without a request after which it ends.
+CONSOLE_IDLE_MINUTES = env.integer("CONSOLE_IDLE_MINUTES", 60, least=5, most=24 * 60 * 30)
+SESSION_ENGINE = "accounts.console_sessions"
+SESSION_COOKIE_AGE = CONSOLE_SESSION_HOURS * 3600
+
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH},
+    },
+    {"NAME": "accounts.passwords.MaximumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]

@@ -4,10 +4,15 @@ A worker's threads cannot be interrupted, so Celery's time limits would be witho
 statement instead; a job that fails of it has kept what it committed, and beat starts it again.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from celery import shared_task
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.models import ConsoleSession, FailureCount
 from api.models import IdempotentAnswer
 from orgs import tenancy
 
@@ -18,12 +23,28 @@ STATEMENT_TIMEOUT = "60s"
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def prune_idempotent_answers() -> int:
     """Delete answers whose time is over, in batches; return how many went."""
-    deleted = 0
+    return _prune(lambda: IdempotentAnswer.objects.expired(timezone.now()))
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def prune_console_sessions() -> int:
+    """Delete sessions of the console whose time is over."""
+    return _prune(lambda: ConsoleSession.objects.over(timezone.now()))
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def prune_failure_counts() -> int:
+    """Delete counts of failed sign-ins that keep nobody waiting; one that is being charged stays."""
+    return _prune(lambda: FailureCount.objects.over(timezone.now()).select_for_update(skip_locked=True))
+
+
+def _prune(due: Callable[[], QuerySet[Any]]) -> int:
+    deleted: int = 0
     while True:
         with tenancy.system():
             _limit_statements()
-            due = IdempotentAnswer.objects.expired(timezone.now()).values_list("id", flat=True)[:BATCH]
-            count, _ = IdempotentAnswer.objects.filter(id__in=list(due)).delete()
+            rows = due()
+            count, _ = rows.model.objects.filter(id__in=list(rows.values_list("id", flat=True)[:BATCH])).delete()
         deleted += count
         if count < BATCH:
             return deleted

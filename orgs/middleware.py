@@ -5,7 +5,6 @@ from typing import cast
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
-from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import BadRequest, RequestDataTooBig, ValidationError
 from django.db import DataError, transaction
 from django.http import HttpRequest
@@ -16,18 +15,21 @@ from django.middleware.security import SecurityMiddleware
 
 from orgs import tenancy
 from orgs.connections import drop_dead_connection
+from orgs.sign_in import AttemptMiddleware, VisitorMiddleware
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 CONSOLE = "/admin/"
 MOST_BYTES = 1024 * 1024
-# Outermost first. CSRF is not among them: Django's admin decorates each of its views with csrf_protect itself.
+# Outermost first. CSRF is not among them: Django's admin decorates each of its views with csrf_protect itself, and
+# AttemptMiddleware asks it where a password or a code is tried.
 CHAIN = (
     SecurityMiddleware,
-    SessionMiddleware,
+    VisitorMiddleware,
     CommonMiddleware,
     AuthenticationMiddleware,
     MessageMiddleware,
     XFrameOptionsMiddleware,
+    AttemptMiddleware,
 )
 
 

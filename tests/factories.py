@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.test import Client
 from django.test.client import ClientHandler
 
-from accounts.models import User
+from accounts.console_sessions import SessionStore, digest
+from accounts.models import ConsoleSession, User
 from api import documents
 from orgs import tenancy
 from orgs.models import Agent, Membership, Organization, Role
@@ -66,6 +68,15 @@ def make_key(
             agent_id=agent and agent.id,
             expires_at=expires_at,
         )
+
+
+def make_console_session(user: User) -> ConsoleSession:
+    """Make a session of the console without signing in."""
+    store = SessionStore()
+    store[SESSION_KEY] = str(user.id)
+    store.create()
+    store.save()
+    return ConsoleSession.objects.get(session_key=digest(store.session_key or ""))
 
 
 @dataclass

@@ -193,3 +193,28 @@ def test_createsuperuser_asks_again_for_a_taken_address(
     with tenancy.system():
         assert User.objects.get_by_natural_key(email).is_superuser
     assert "A user with this e-mail address exists." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"), [("short4u", "too short"), ("x7" * 129, "too long"), ("918273645546372819", "numeric")]
+)
+def test_createsuperuser_refuses_a_weak_password_of_the_environment(
+    email: str, monkeypatch: pytest.MonkeyPatch, password: str, reason: str
+) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", password)
+
+    with pytest.raises(CommandError, match=reason):
+        run("createsuperuser", "--email", email, "--no-input")
+
+    with tenancy.system():
+        assert not User.objects.with_email(email).exists()
+
+
+def test_createsuperuser_refuses_a_weak_password_also_on_demand(email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django asks whether to bypass the rules."""
+    answers = iter([email, "y"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    monkeypatch.setattr("getpass.getpass", lambda prompt="": "short4u")
+
+    with pytest.raises(CommandError, match="too short"):
+        call_command("createsuperuser", stdin=None)

@@ -6,9 +6,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from accounts import lockout
+from accounts.console_sessions import SessionStore, digest
+from accounts.models import ConsoleSession, FailureCount
 from api.models import IdempotentAnswer
 from operations import jobs
 from orgs import tenancy
+from tests.statements import elsewhere
 
 
 def _keep(*, expired: bool) -> IdempotentAnswer:
@@ -67,3 +71,47 @@ def test_pruning_does_not_wait_for_ever_for_a_row_that_another_holds(monkeypatch
 
     jobs.prune_idempotent_answers()
     assert not _is_kept(expired)
+
+
+def _session(*, over: bool) -> str:
+    store = SessionStore()
+    store.create()
+    key = digest(store.session_key or "")
+    if over:
+        ConsoleSession.objects.filter(session_key=key).update(expire_date=timezone.now())
+    return key
+
+
+def test_pruning_deletes_the_sessions_of_the_console_that_are_over() -> None:
+    over, live = _session(over=True), _session(over=False)
+
+    jobs.prune_console_sessions()
+
+    kept = ConsoleSession.objects.filter(session_key__in=[over, live])
+    assert [session.session_key for session in kept] == [live]
+
+
+def test_pruning_deletes_counts_of_failed_sign_ins_that_say_nothing_any_more() -> None:
+    now, old, recent = timezone.now(), uuid.uuid4().hex, uuid.uuid4().hex
+    with tenancy.system():
+        lockout.charge(old, old, now=now - timedelta(hours=1))
+        lockout.charge(recent, recent, now=now)
+
+    jobs.prune_failure_counts()
+
+    with tenancy.system():
+        kept = FailureCount.objects.filter(account__in=[old, recent]).values_list("account", flat=True)
+        assert set(kept) == {recent}
+
+
+def test_pruning_passes_over_a_count_that_is_being_charged() -> None:
+    account, now = uuid.uuid4().hex, timezone.now()
+    with tenancy.system():
+        lockout.charge(account, account, now=now - timedelta(hours=1))
+
+    with tenancy.system():
+        lockout.charge(account, account, now=now)
+        elsewhere(jobs.prune_failure_counts)
+
+    with tenancy.system():
+        assert FailureCount.objects.get(account=account, source=account).failures == 1

@@ -1,17 +1,21 @@
 """The operators' console as a browser sees it."""
 
+import base64
 import re
+import secrets
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.test import Client
+from django_otp.oath import TOTP
 
-from accounts.models import User
+from accounts.models import TOTPDevice, User
 from orgs import tenancy
 from tests.statements import system_rows
 
 PASSWORD = "correct horse battery staple"
+BACKUP_CODE = re.compile(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b")
 TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="(\w+)"')
 
 
@@ -47,3 +51,47 @@ def entries_of(request_id: str) -> list[tuple[Any, ...]]:
     return system_rows(
         "SELECT action, actor, subject_id, outcome FROM audit_entry WHERE request_id = %s ORDER BY id", request_id
     )
+
+
+def browser_at(address: str) -> Browser:
+    """Return a browser whose requests come from this address."""
+    return Browser(Client(enforce_csrf_checks=True, REMOTE_ADDR=address))
+
+
+def new_address() -> str:
+    """Return an address of a network that no other test uses."""
+    return f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+
+
+def secret_of(user: User) -> str:
+    """Return the secret that the user's authenticator holds, in base32."""
+    with tenancy.system():
+        secret = TOTPDevice.objects.get(user=user).reveal()
+    assert secret is not None
+    return secret
+
+
+def code_of(user: User, *, steps: int = 0) -> str:
+    """Return the code that the user's authenticator shows, now or some steps of half a minute later."""
+    return f"{TOTP(base64.b32decode(secret_of(user)), drift=steps).token():06}"
+
+
+def wrong_code_of(user: User) -> str:
+    """Return six digits that are no code of the user's anywhere near now."""
+    near = {code_of(user, steps=steps) for steps in range(-3, 4)}
+    return next(code for number in range(10) if (code := f"{number:06}") not in near)
+
+
+def enrol(browser: Browser, user: User, **headers: str) -> list[str]:
+    """Set up the second factor with the code of the step before, so that this one stays to be used; return codes."""
+    browser.open("/admin/totp/enrol/")
+    token = browser.client.cookies["csrftoken"].value
+    form = {"csrfmiddlewaretoken": token, "code": code_of(user, steps=-1)}
+    answer = browser.client.post("/admin/totp/enrol/", form, headers=headers)
+    assert 'id="enrolled"' in answer.content.decode()
+    return BACKUP_CODE.findall(answer.content.decode())
+
+
+def send_code(browser: Browser, code: str, **headers: str) -> Any:
+    """Answer the second step of a sign-in."""
+    return browser.send("/admin/login/code/", {"code": code}, **headers)

@@ -10,7 +10,7 @@ import pytest
 from orgs.models import Organization
 from tests import factories
 from tests.orgs import chromium
-from tests.orgs.console import PASSWORD, make_person
+from tests.orgs.console import PASSWORD, code_of, make_person, secret_of
 from tests.orgs.servers import CHECKOUT, free_port, listens, service_environ
 
 pytestmark = pytest.mark.skipif(chromium.CHROMIUM is None, reason="chromium is not installed")
@@ -20,6 +20,12 @@ document.querySelector("#id_username").value = {email!r};
 document.querySelector("#id_password").value = {password!r};
 document.querySelector("#login-form").submit();
 """
+
+SEND_CODE = """
+document.querySelector("#id_code").value = {code!r};
+document.querySelector("{form}").submit();
+"""
+WHERE = "location.pathname + document.readyState"
 
 
 @pytest.fixture
@@ -59,3 +65,34 @@ def test_an_operator_signs_in_and_sees_the_keys(site: str, organization: Organiz
     # Browsers ask for an icon that no page names.
     assert [found for found in page.complaints if not found["entry"]["url"].endswith("/favicon.ico")] == []
     assert min(len(sign_in_page), len(key_list)) > 5_000
+
+
+def test_an_operator_sets_up_the_second_factor_and_signs_in_with_it(site: str, tmp_path: Path) -> None:
+    operator = make_person(operator=True)
+
+    with chromium.page(tmp_path / "profile") as page:
+        page.open(f"{site}/admin/login/?next=/admin/totp/enrol/")
+        page.run(SIGN_IN.format(email=operator.email, password=PASSWORD))
+        chromium.until(lambda: page.run(WHERE) == "/admin/totp/enrol/complete")
+        drawn = page.run("document.querySelector('#drawing svg').getBoundingClientRect().width")
+        secret = page.run("document.querySelector('#secret').innerText")
+        picture = page.screenshot(tmp_path / "enrol.png")
+        page.run(SEND_CODE.format(form="#enrol-form", code=code_of(operator, steps=-1)))
+        chromium.until(lambda: page.run("!!document.querySelector('#backup-codes')"))
+        codes = page.run("document.querySelector('#backup-codes').innerText").split()
+        page.run("document.querySelector('#logout-form').submit()")
+        chromium.until(lambda: page.run(WHERE) == "/admin/logout/complete")
+
+        page.open(f"{site}/admin/login/")
+        page.run(SIGN_IN.format(email=operator.email, password=PASSWORD))
+        chromium.until(lambda: page.run(WHERE) == "/admin/login/code/complete")
+        page.run(SEND_CODE.format(form="#login-form", code=code_of(operator)))
+        chromium.until(lambda: page.run(WHERE) == "/admin/complete")
+        links = page.run("document.querySelector('#user-tools').innerText")
+
+    assert drawn > 100
+    assert secret == secret_of(operator)
+    assert len(codes) == 10
+    assert "TWO-STEP SIGN-IN" in links.upper()
+    assert len(picture) > 5_000
+    assert [found for found in page.complaints if not found["entry"]["url"].endswith("/favicon.ico")] == []

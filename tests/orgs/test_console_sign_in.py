@@ -168,4 +168,4 @@ def test_api_paths_have_no_session(browser: Browser, organization: Organization)
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer.headers
     assert "Cookie" not in answer.headers.get("Vary", "")
-    assert [sql for sql in sent if "django_session" in sql or "accounts_user" in sql] == []
+    assert [sql for sql in sent if "accounts_consolesession" in sql or "accounts_user" in sql] == []

@@ -28,7 +28,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def lose_connection(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
     """Have the server end this connection before the first statement that the console's view sends."""
-    if "django_session" in sql:
+    if "accounts_consolesession" in sql:
         [(process,)] = rows("SELECT pg_backend_pid()")
         elsewhere(lambda: rows("SELECT pg_terminate_backend(%s, 10000)", process))
     return execute(sql, *rest)
@@ -61,7 +61,7 @@ def test_the_console_says_that_the_database_went_away_while_it_answered(browser:
 
 def test_a_defect_of_the_console_stays_one(browser: Browser) -> None:
     def fail(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if "django_session" in sql:
+        if "accounts_consolesession" in sql:
             raise LookupError("a defect")
         return execute(sql, *rest)
 
