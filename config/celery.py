@@ -22,6 +22,7 @@ app.conf.beat_schedule = {
     "prune-idempotent-answers": {"task": "operations.jobs.prune_idempotent_answers", "schedule": 600.0},
     "prune-console-sessions": {"task": "operations.jobs.prune_console_sessions", "schedule": 600.0},
     "prune-failure-counts": {"task": "operations.jobs.prune_failure_counts", "schedule": 600.0},
+    "prune-invitations": {"task": "operations.jobs.prune_invitations", "schedule": 3600.0},
 }
 
 

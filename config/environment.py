@@ -53,16 +53,21 @@ class Environment(Addresses):
 
     def origins(self, name: str) -> list[str]:
         """Return a comma-separated list of origins: a scheme and a host, which may begin with `*.`, and no more."""
-        found = self.names(name, [])
-        for origin in found:
-            parts = split_url(name, origin)
-            if (
-                parts.scheme not in ("http", "https")
-                or not parts.hostname
-                or f"{parts.scheme}://{parts.netloc}" != origin
-            ):
-                raise BadSetting(f"{name} has {origin!r}; an origin is a scheme and a host, https://example.com.")
-        return found
+        return [_origin(name, found) for found in self.names(name, [])]
+
+    def origin(self, name: str) -> str:
+        """Return one origin, without a `*.`; nothing when it is not set."""
+        found = self.find(name)
+        if found and "*" in found:
+            raise BadSetting(f"{name} is {found!r}; it must name one host.")
+        return _origin(name, found.removesuffix("/")) if found else ""
+
+
+def _origin(name: str, origin: str) -> str:
+    parts = split_url(name, origin)
+    if parts.scheme not in ("http", "https") or not parts.hostname or f"{parts.scheme}://{parts.netloc}" != origin:
+        raise BadSetting(f"{name} has {origin!r}; an origin is a scheme and a host, https://example.com.")
+    return origin
 
 
 def _strong(name: str, found: str, least: int) -> str:

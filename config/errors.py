@@ -17,9 +17,9 @@ from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from orgs import authentication, permissions
+from orgs import authentication, permissions, principals
 from orgs.api import me
-from orgs.services import api_keys, constraints, signing_up, users
+from orgs.services import accepting, api_keys, constraints, invitations, members, people, users
 from sessions_store import services as sessions_services
 from tasks import hot_paths, leases
 
@@ -81,10 +81,22 @@ TABLE: dict[type[Exception], Problem] = {
     authentication.KeyExpired: Problem(401, "api-key-expired", "The API key has expired."),
     authentication.KeyRevoked: Problem(401, "api-key-revoked", "The API key was revoked."),
     permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
+    principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
     constraints.EmailTaken: Problem(409, "email-taken", "The e-mail address is taken."),
     constraints.SlugTaken: Problem(409, "slug-taken", "The slug is taken."),
-    signing_up.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
+    constraints.AlreadyMember: Problem(409, "already-member", "This user is a member already."),
+    constraints.InvitationExists: Problem(409, "invitation-exists", "This address is invited already."),
+    members.LastOwner: Problem(409, "last-owner", "The organization would be left without an owner."),
+    members.TransferRefused: Problem(409, "transfer-refused", "The organization cannot be transferred so."),
+    invitations.TooManyInvitations: Problem(409, "too-many-invitations", "Too many invitations are pending."),
+    invitations.InvitationUsed: Problem(410, "invitation-used", "The invitation was accepted before."),
+    invitations.InvitationRevoked: Problem(410, "invitation-revoked", "The invitation was revoked."),
+    accepting.InvitationExpired: Problem(410, "invitation-expired", "The invitation has expired."),
+    accepting.InvitationForAnother: Problem(403, "invitation-for-another", "The invitation is for another user."),
+    accepting.PasswordWrong: Problem(401, "password-wrong", "The password is not that of the invited user."),
+    accepting.TooManyAttempts: Problem(429, "too-many-attempts", "Too many passwords were tried."),
+    people.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
     api_keys.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
     api_keys.UnknownReference: Problem(422, "unknown-reference", "The body names something that is not there."),
     sessions_services.StateTooLarge: Problem(413, "state-too-large", "The state is too large."),
@@ -95,7 +107,6 @@ TABLE: dict[type[Exception], Problem] = {
     hot_paths.ArtifactExists: Problem(409, "artifact-exists", "The task has an artifact of this id."),
     hot_paths.ArtifactComplete: Problem(409, "artifact-complete", "The artifact is complete."),
     leases.LeaseTokenMissing: Problem(422, "lease-token-missing", "The lease's token is missing."),
-    users.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     users.PreferencesTooLarge: Problem(413, "preferences-too-large", "The preferences are too large."),
     stores.SettingsTooLarge: Problem(413, "settings-too-large", "The settings are too large."),
     OperationalError: UNAVAILABLE,

@@ -20,12 +20,15 @@ from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
+from orgs.permissions import ROLE_SCOPES, scopes_of_role  # noqa: E402
+from orgs.services.accepting import MOST_ATTEMPTS, MOST_ATTEMPTS_A_DAY  # noqa: E402
 from orgs.services.api_keys import MAX_KEY_LIFETIME  # noqa: E402
+from orgs.services.invitations import MOST_HOURS, MOST_PENDING  # noqa: E402
 from orgs.services.users import MAX_PREFERENCES_BYTES  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "reference"
-READ = re.compile(r'env\.(text|secrets?|boolean|integer|choice|names|origins)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
+READ = re.compile(r'env\.(\w+)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
 # What only `manage.py` sets, and defaults that the code works out.
 INTERNAL = ("HOLDFAST_EMBEDDED",)
 IN_WORDS = {
@@ -63,16 +66,34 @@ def errors() -> str:
     )
 
 
+PERMISSIONS = """# Permissions
+
+A key holds scopes, `resource:level`. `admin` includes `write`, `write` includes `read`, of the same
+resource. No key can make one that holds more than itself.
+
+A key that acts as a user may do what both its scopes and the user's role in the organization allow. A key
+of an agent, or one that acts as itself, may do what its scopes allow. To make, unmake, remove or invite an
+owner needs `orgs:admin` beside the scope below. Why: [roles](../explanation/roles.md).
+
+"""
+
+
 def permissions() -> str:
     schema = api.get_openapi_schema()
     by_id = operations(api)
     rows = []
     for path, methods in schema["paths"].items():
         for method, described in methods.items():
-            rows.append(f"| `{method.upper()} {path}` | {_needed(by_id[described['operationId']])} |")
+            needed = _needed(by_id[described["operationId"]])
+            holders = " | ".join("yes" if _may(role, needed) else "no" for role in ROLE_SCOPES)
+            rows.append(f"| `{method.upper()} {path}` | {needed} | {holders} |")
+    roles = [f"| {role} | {', '.join(f'`{scope}`' for scope in sorted(ROLE_SCOPES[role]))} |" for role in ROLE_SCOPES]
+    names = " | ".join(ROLE_SCOPES)
     return GENERATED + (
-        "# Permissions\n\nA key holds scopes, `resource:level`. `admin` includes `write`, `write` includes `read`, of "
-        "the same\nresource. No key can grant what it does not hold.\n\n| operation | scope |\n|---|---|\n"
+        PERMISSIONS
+        + "| role | scopes |\n|---|---|\n"
+        + "\n".join(roles)
+        + f"\n\n| operation | scope | {names} |\n|---|---|{'---|' * len(ROLE_SCOPES)}\n"
         + "\n".join(sorted(rows))
         + "\n"
     )
@@ -82,7 +103,13 @@ def _needed(operation: Operation) -> str:
     if not operation.auth_callbacks:
         return "none: public"
     scope = operation.view_func.required_scope  # type: ignore[attr-defined]
-    return "none: any valid key" if scope is None else f"`{scope}`"
+    if scope is None:
+        return "none: any valid key"
+    return f"`{scope}`, of a user" if hasattr(operation.view_func, "user_required") else f"`{scope}`"
+
+
+def _may(role: str, needed: str) -> bool:
+    return needed.startswith("none") or needed.split("`")[1] in scopes_of_role(role)
 
 
 def limits() -> str:
@@ -107,6 +134,10 @@ def limits() -> str:
         ("seconds without a byte of a body, under `make up`", f"{waiting.idle_seconds:g}", "408 `body-too-slow`"),
         ("seconds for a whole body, under `make up`", f"{waiting.whole_seconds:g}", "408 `body-too-slow`"),
         ("large bodies and answers under way", held, "503 `too-many-bodies`, `too-many-answers`"),
+        ("pending invitations of an organization", f"{MOST_PENDING:,}", "409 `too-many-invitations`"),
+        ("the life of an invitation's link", f"{MOST_HOURS // 24} days", "422 `invalid`"),
+        ("passwords tried with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),
+        ("passwords tried with all of an address's", f"{MOST_ATTEMPTS_A_DAY} a day", "429 `too-many-attempts`"),
         ("the life of an API key, where it has an end", f"{MAX_KEY_LIFETIME.days:,} days", "422 `invalid-expiry`"),
     )
     return GENERATED + (

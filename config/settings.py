@@ -28,6 +28,9 @@ SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Origins, with scheme, from which the console takes forms when a proxy changes the host name.
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+# The origin by which people reach the service, for the links of invitations. Without one a link names the host that the
+# call was sent to, where ALLOWED_HOSTS has it by name, and else begins with the path.
+PUBLIC_URL = env.origin("PUBLIC_URL")
 
 # May anyone who reaches the service make an organization? `make up` closes it where HOST lets others reach it.
 SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed"))

@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 from api.metrics import metrics
 from config.api import api
 from operations.health import live, ready
+from orgs.pages import invitation
 
 admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.index_title = "Operators' console"
@@ -24,6 +25,7 @@ urlpatterns = [
     path("live", live),
     path("ready", ready),
     path("metrics", metrics),
+    path("invitation", invitation),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("", RedirectView.as_view(url="/api/v1/docs")),

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import ConsoleSession, FailureCount
 from api.models import IdempotentAnswer
 from orgs import tenancy
+from orgs.models import Invitation
 
 BATCH = 1000
 STATEMENT_TIMEOUT = "60s"
@@ -36,6 +37,12 @@ def prune_console_sessions() -> int:
 def prune_failure_counts() -> int:
     """Delete counts of failed sign-ins that keep nobody waiting; one that is being charged stays."""
     return _prune(lambda: FailureCount.objects.over(timezone.now()).select_for_update(skip_locked=True))
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def prune_invitations() -> int:
+    """Delete invitations long after they ran out; return how many went."""
+    return _prune(lambda: Invitation.objects.past(timezone.now()))
 
 
 def _prune(due: Callable[[], QuerySet[Any]]) -> int:

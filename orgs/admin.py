@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from api import documents
-from audit.admin import ConsoleAdmin
+from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from orgs.forms import KeyForm, OrganizationForm, ServiceForm
-from orgs.models import Agent, APIKey, Membership, Organization
-from orgs.services import agents, api_keys, constraints, members, organizations
+from orgs.models import Agent, APIKey, Invitation, Membership, Organization
+from orgs.services import agents, api_keys, constraints, invitations, members, organizations
 
 REFUSALS = (
     constraints.SlugTaken,
@@ -124,6 +124,33 @@ class MembershipAdmin(SubjectAdmin):
         except (members.LastOwner, Membership.DoesNotExist) as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:orgs_membership_changelist"))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Invitations are made by an organization's admins, who hand the link over; an operator may revoke them."""
+
+    list_display = ["email", "organization", "role", "status", "expires_at", "sent_count"]
+    list_filter = ["role"]
+    list_select_related = ["organization"]
+    search_fields = ["email", "organization__slug"]
+    actions = ["revoke"]
+    # All but the token's id and digest.
+    fields = [
+        "id", "organization", "email", "role", "status", "expires_at", "sent_count", "last_sent_at", "attempts",
+        "last_attempt_at", "accepted_at", "accepted_by", "revoked_at", "owner_id", "generation", "created_at",
+    ]  # fmt: skip
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("orgs.change_invitation")
+
+    @admin.action(description="Revoke the chosen invitations", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        chosen = queryset.filter(accepted_at=None, revoked_at=None).order_by("id")
+        rows = list(chosen.select_for_update(of=("self",)))
+        for row in rows:
+            invitations.mark_revoked(row, actor=actor_of(request), now=timezone.now())
+        self.message_user(request, f"{len(rows)} invitations are revoked.")
 
 
 @admin.register(Agent)

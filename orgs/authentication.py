@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from orgs import functions, keys
 from orgs.models import APIKey, Membership
-from orgs.permissions import including, scopes_of_role
+from orgs.permissions import ScopeMissing, including, scopes_of_role
 from orgs.principals import ActorType, Principal
 
 BELIEVED_SECONDS = 4.0
@@ -97,26 +97,31 @@ def authenticate_key(text: str) -> Principal:
 
 
 def confirm(principal: Principal, now: datetime) -> APIKey:
-    """Lock the caller's key inside the open scope and return it, read anew; raises KeyRevoked, KeyExpired.
+    """Lock the caller's key inside the open scope and return it, read anew.
 
-    For what a revocation must not be outrun by, because it outlasts the belief: a key made with this one. The lock
-    has a revocation, or the leaving of the key's user, either be seen here or wait until what is made has committed.
+    Raises KeyRevoked, KeyExpired, and ScopeMissing where its user was demoted. For what a revocation must not be outrun
+    by, because it outlasts the belief: a key made with this one, a role given with it. The lock has a revocation, or
+    the leaving or demotion of the key's user, either be seen here or wait until what is made has committed.
     """
     key = APIKey.objects.select_for_update(no_key=True).get(id=principal.key_id)
-    if key.revoked_at is not None or not _has_bearer(key):
+    place = _lock_place(key)
+    if key.revoked_at is not None or (key.user_id is not None and place is None):
         forget(key.key_id)
         raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
     if key.expires_at is not None and key.expires_at <= now:
         raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
+    if place is not None and not principal.scopes <= scopes_of_role(place.role):
+        forget(key.key_id)
+        raise ScopeMissing("The key's user was given a lesser role.")
     return key
 
 
-def _has_bearer(key: APIKey) -> bool:
+def _lock_place(key: APIKey) -> Membership | None:
     """Lock the membership of the key's user; a deactivation alone has no row that the serving role could lock."""
     if key.user_id is None:
-        return True
+        return None
     places = Membership.objects.filter(organization_id=key.organization_id, user_id=key.user_id, user__is_active=True)
-    return places.select_for_update(no_key=True, of=("self",)).first() is not None
+    return places.select_for_update(no_key=True, of=("self",)).first()
 
 
 def forget(key_id: str) -> None:

@@ -1,8 +1,8 @@
 """What every API call passes before its operation runs, in this order:
 
-query parameters, authentication, scope, the operation's own precheck, body, and for a POST with an Idempotency-Key the
-transaction that keeps work and answer together. A write of what has no tag is refused before it runs where it comes on
-the condition of one. After a GET, an answer that the caller has already is spared.
+query parameters, authentication, scope, the operation's own precheck, body, the operation's own proof, and for a POST
+with an Idempotency-Key the transaction that keeps work and answer together. A write of what has no tag is refused
+before it runs where it comes on the condition of one. After a GET, an answer that the caller has already is spared.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from orgs import tenancy
 from orgs.authentication import KeyRefused, authenticate
 from orgs.connections import drop_dead_connection
 from orgs.permissions import Scope, ScopeMissing
-from orgs.principals import Principal, Request
+from orgs.principals import Principal, Request, UserRequired, require_user
 from orgs.refusals import Refusals
 
 Run = Callable[..., HttpResponse]
@@ -51,6 +51,8 @@ def gate(run: Run) -> Run:
     checks_untagged = operation.methods != ["GET"] and etags.IF_MATCH not in getattr(operation.view_func, "headers", ())
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     precheck = getattr(operation.view_func, "precheck", None)
+    prove = getattr(operation.view_func, "prove", None)
+    takes_key = hasattr(operation.view_func, "optional_key")
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
         run = _direct(operation)
 
@@ -59,13 +61,15 @@ def gate(run: Run) -> Run:
         try:
             drop_dead_connection()
             requests.check_query(request, known_query)
-            if operation.auth_callbacks:
+            if operation.auth_callbacks or (takes_key and request.META.get("HTTP_AUTHORIZATION")):
                 _admit(request, operation)
             if precheck is not None:
                 precheck()
             body = _read(request, operation, takes_body=takes_body, limit=limit)
             if checks_untagged:
                 etags.check_untagged(request)
+            if prove is not None:
+                prove(request)
             key = idempotency.find_key(request) if request.method == "POST" else None
             if key is None:
                 response = run(request, **path)
@@ -102,6 +106,17 @@ def _admit(request: Request, operation: Operation) -> None:
     if scope is not None and scope not in principal.scopes:
         _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, f"lacks {scope}")
         raise ScopeMissing(f"This operation needs the scope {scope}.")
+    if hasattr(operation.view_func, "user_required"):
+        _require_user(request)
+
+
+def _require_user(request: Request) -> None:
+    principal = request.principal
+    try:
+        require_user(principal)
+    except UserRequired as refusal:
+        _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, str(refusal))
+        raise
 
 
 def _record_refusal(organization_id: uuid.UUID, key_id: uuid.UUID, actor: str, request: Request, reason: str) -> None:
@@ -172,7 +187,12 @@ def _run_once(
 
 
 def _anonymous(request: Request) -> str:
-    """Who calls a public operation is told by the address it names: strangers never share a key."""
+    """Who calls a public operation is told by the address or the token it names: strangers never share a key.
+
+    And by the key it came with, where it takes one: what was answered to a user is replayed to no one else.
+    """
     document = request.document if isinstance(request.document, dict) else {}
-    digest = hashlib.sha256(str(document.get("email", "")).strip().lower().encode()).hexdigest()
-    return f"anonymous:{digest[:40]}"
+    named = document.get("token", document.get("email", ""))
+    digest = hashlib.sha256(str(named).strip().lower().encode()).hexdigest()
+    principal = getattr(request, "principal", None)
+    return f"anonymous:{digest[:40]}" + (f":{principal.actor}" if principal else "")

@@ -1,8 +1,8 @@
-"""The form of an API key: `hf_<id>_<secret><checksum>`.
+"""The form of an API key, `hf_<id>_<secret><checksum>`, and of an invitation's token, the same behind `hfi_`.
 
 `id` (12 characters) finds the row, `secret` (32, about 190 bits) proves the right to it, `checksum` (6) is the
 CRC-32 of all before it in base 62, so that a mistyped key never costs a query and a secret scanner can tell a real key
-from a lookalike: `hf_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}`.
+from a lookalike: `hfi?_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}`.
 """
 
 import hashlib
@@ -16,12 +16,14 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 32, 6
 # Where the id stands in a key.
 ID = slice(len("hf_"), len("hf_") + ID_LENGTH)
-FORM = re.compile(rf"hf_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
+REST = rf"_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
+FORM = re.compile(rf"hf{REST}")
+INVITATION_FORM = re.compile(rf"hfi{REST}")
 
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key as it is shown once. `digest` is what is stored."""
+    """A key or a token as it is shown once. `digest` is what is stored."""
 
     key_id: str
     text: str
@@ -31,15 +33,15 @@ class NewKey:
         return digest(self.text)
 
 
-def generate() -> NewKey:
+def generate(prefix: str = "hf") -> NewKey:
     key_id, secret = _random(ID_LENGTH), _random(SECRET_LENGTH)
-    body = f"hf_{key_id}_{secret}"
+    body = f"{prefix}_{key_id}_{secret}"
     return NewKey(key_id, body + checksum(body))
 
 
-def find_key_id(text: str) -> str | None:
-    """Return the id inside a well-formed key whose checksum is right, else None."""
-    match = FORM.fullmatch(text)
+def find_key_id(text: str, form: re.Pattern[str] = FORM) -> str | None:
+    """Return the id inside a well-formed key (or token) whose checksum is right, else None."""
+    match = form.fullmatch(text)
     if match is None or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
         return None
     return match[1]

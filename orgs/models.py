@@ -1,15 +1,20 @@
-"""Organizations, who belongs to them, the agents that act in them, and their API keys."""
+"""Organizations, who belongs to them or is invited, the agents that act in them, and their API keys."""
+
+import uuid
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
+from django.utils import timezone
 
 from accounts.models import User
 from api.fields import ExactJSONField
 from api.identifiers import new_id
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+KEPT_AFTER_EXPIRY = timedelta(days=90)
 # In Python `$` would also stand before a line's end.
 valid_slug = RegexValidator(SLUG.removesuffix("$") + r"\Z", "Use 1 to 63 lower-case letters, digits and inner hyphens.")
 
@@ -75,8 +80,11 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         """Join the columns of a user that a tenant may see; the serving role may read no others."""
         return self.select_related("user").only(
             "organization_id", "owner_id", "role", "generation", "created_at",
-            "user__id", "user__email", "user__display_name",
+            "user__id", "user__email", "user__display_name", "user__is_active",
         )  # fmt: skip
+
+    def of_address(self, organization_id: uuid.UUID, email: str) -> "MembershipQuerySet":
+        return self.filter(organization_id=organization_id, user__in=User.objects.with_email(email))
 
 
 class Membership(TenantModel):
@@ -96,6 +104,93 @@ class Membership(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user_id} as {self.role}"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def undecided(self) -> "InvitationQuerySet":
+        """Those neither accepted nor revoked; time may have run out on them."""
+        return self.filter(accepted_at=None, revoked_at=None)
+
+    def pending(self, now: datetime) -> "InvitationQuerySet":
+        return self.undecided().filter(expires_at__gt=now)
+
+    def in_status(self, status: str, now: datetime) -> "InvitationQuerySet":
+        """As `Invitation.status_at` tells it."""
+        return {
+            Invitation.Status.PENDING: self.pending(now),
+            Invitation.Status.EXPIRED: self.undecided().filter(expires_at__lte=now),
+            Invitation.Status.ACCEPTED: self.exclude(accepted_at=None),
+            Invitation.Status.REVOKED: self.exclude(revoked_at=None),
+        }[Invitation.Status(status)]
+
+    def past(self, now: datetime) -> "InvitationQuerySet":
+        """Those that ran out so long ago, accepted and revoked ones too, that nobody needs them."""
+        return self.filter(expires_at__lt=now - KEPT_AFTER_EXPIRY)
+
+    def to(self, email: str) -> "InvitationQuerySet":
+        """Those to an address, whatever its case, compared as the constraint does."""
+        return self.alias(lower_email=Lower("email")).filter(lower_email=Lower(models.Value(email)))
+
+
+class Invitation(TenantModel):
+    """A place in an organization, offered to an e-mail address by a link that works once.
+
+    Of the link's token only a digest is kept. `attempts` counts the passwords that were tried with it.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        ACCEPTED = "accepted"
+        REVOKED = "revoked"
+        EXPIRED = "expired"
+
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    token_id = models.CharField(max_length=12, unique=True, editable=False)
+    digest = models.BinaryField(max_length=32, editable=False)
+    expires_at = models.DateTimeField()
+    sent_count = models.PositiveIntegerField(default=1, editable=False)
+    last_sent_at = models.DateTimeField(editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    last_attempt_at = models.DateTimeField(null=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.ForeignKey(User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="orgs_invitation_by_org"),
+            models.Index(Lower("email"), name="orgs_invitation_by_email"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="orgs_invitation_one_open",
+            ),
+            models.CheckConstraint(name="orgs_invitation_role", condition=models.Q(role__in=Role.values)),
+            models.CheckConstraint(
+                name="orgs_invitation_one_end", condition=models.Q(accepted_at=None) | models.Q(revoked_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role}"
+
+    @property
+    def status(self) -> Status:
+        return self.status_at(timezone.now())
+
+    def status_at(self, now: datetime) -> Status:
+        if self.accepted_at is not None:
+            return self.Status.ACCEPTED
+        if self.revoked_at is not None:
+            return self.Status.REVOKED
+        return self.Status.EXPIRED if self.expires_at <= now else self.Status.PENDING
 
 
 class Agent(TenantModel):

@@ -82,11 +82,37 @@ def any_key(operation: F) -> F:
     return operation
 
 
+def of_users(operation: F) -> F:
+    """Declare that an operation is about the user who calls: it is refused to a key that acts as none."""
+    operation.user_required = True  # type: ignore[attr-defined]
+    return operation
+
+
+def optional_key(operation: F) -> F:
+    """Declare that a public operation takes a key where one is sent: it tells who the caller is."""
+    operation.required_scope = None  # type: ignore[attr-defined]
+    operation.optional_key = True  # type: ignore[attr-defined]
+    return operation
+
+
 def body_limit(size: int) -> Callable[[F], F]:
     """Declare the largest body, in bytes, that an operation takes (1 MiB where nothing is declared)."""
 
     def declare(operation: F) -> F:
         operation.body_limit = size  # type: ignore[attr-defined]
+        return operation
+
+    return declare
+
+
+def proof(prove: Callable[[Any], None]) -> Callable[[F], F]:
+    """Declare what is proven once the body is read, before the transaction that an Idempotency-Key opens.
+
+    What `prove` counts thereby stays counted, also when the work is refused and all of its transaction is taken back.
+    """
+
+    def declare(operation: F) -> F:
+        operation.prove = prove  # type: ignore[attr-defined]
         return operation
 
     return declare

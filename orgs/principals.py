@@ -37,6 +37,17 @@ class Principal:
         object.__setattr__(self, "organization", str(self.organization_id))
 
 
+class UserRequired(Exception):
+    """Raised when a key that acts as no user asks for what only a user has."""
+
+
+def require_user(principal: Principal) -> uuid.UUID:
+    """Return the id of the calling user; raises UserRequired."""
+    if principal.actor_type != ActorType.USER:
+        raise UserRequired("This key acts as no user: use one that was made for a user.")
+    return principal.actor_id
+
+
 class Request(HttpRequest):
     """A request that has passed the gate."""
 
@@ -44,3 +55,5 @@ class Request(HttpRequest):
     document: Any
     # Organization and owner that a public operation has made, for the answer kept under its Idempotency-Key.
     made_for: tuple[uuid.UUID, uuid.UUID]
+    # The user who has proven who they are without a key, where an operation lets them.
+    proven: uuid.UUID | None

@@ -13,7 +13,7 @@ from api.responses import document_response
 from orgs import tenancy
 from orgs.api.api_keys import minted_out
 from orgs.models import Membership, Organization, Role
-from orgs.permissions import Scope, any_key, body_limit, precheck, requires
+from orgs.permissions import Scope, any_key, body_limit, of_users, precheck, requires
 from orgs.principals import ActorType, Request
 from orgs.schemas.me import MeOut, MePatch, PlaceOut, ProfileOut, SignUpIn, SignUpOut
 from orgs.schemas.organizations import OrganizationOut
@@ -73,6 +73,7 @@ def me(request: Request, response: HttpResponse) -> MeOut:
 
 @router.patch("/me", response=MeOut)
 @requires(Scope.ME_WRITE)
+@of_users
 @body_limit(64 * 1024)
 @reads(etags.IF_MATCH)
 def change_me(request: Request, body: MePatch, response: HttpResponse) -> MeOut:
@@ -102,6 +103,7 @@ def _place(membership: Membership) -> PlaceOut:
 
 @router.get("/me/settings", response=dict[str, Any])
 @requires(Scope.ME_READ)
+@of_users
 def get_settings(request: Request) -> HttpResponse:
     """Return the user's settings: a JSON object that is theirs alone, the same in each of their organizations.
 
@@ -112,6 +114,7 @@ def get_settings(request: Request) -> HttpResponse:
 
 @router.put("/me/settings", response=dict[str, Any])
 @requires(Scope.ME_WRITE)
+@of_users
 @reads(etags.IF_MATCH, etags.IF_NONE_MATCH)
 def replace_settings(request: Request, settings: Body[dict[str, Any]]) -> HttpResponse:
     """Replace the user's settings; the body is the new document. Send If-Match to overwrite only what you read."""
@@ -121,6 +124,7 @@ def replace_settings(request: Request, settings: Body[dict[str, Any]]) -> HttpRe
 
 @router.patch("/me/settings", response=dict[str, Any])
 @requires(Scope.ME_WRITE)
+@of_users
 @reads(etags.IF_MATCH, etags.IF_NONE_MATCH)
 def merge_settings(request: Request, patch: Body[dict[str, Any]]) -> HttpResponse:
     """Merge-patch the user's settings (RFC 7396): null removes a name, objects merge, all else replaces."""

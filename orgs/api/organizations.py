@@ -3,6 +3,7 @@
 import uuid
 
 from django.http import HttpResponse
+from django.utils import timezone
 from ninja import Router
 
 from api import etags
@@ -11,8 +12,9 @@ from orgs import tenancy
 from orgs.models import Organization
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
+from orgs.schemas.members import TransferIn
 from orgs.schemas.organizations import OrganizationOut, OrganizationPatch
-from orgs.services import organizations
+from orgs.services import members, organizations
 from orgs.subjects import expected_generations, tagged
 
 router = Router(tags=["identity"])
@@ -41,3 +43,23 @@ def rename_organization(
         request.principal, name=body.name, expected=expected_generations(request, Organization, organization_id)
     )
     return tagged(response, renamed)
+
+
+@router.post("/orgs/{id:organization_id}/transfer", response=OrganizationOut)
+@requires(Scope.ORGS_ADMIN)
+@reads(etags.IF_MATCH)
+def transfer_organization(
+    request: Request, organization_id: uuid.UUID, body: TransferIn, response: HttpResponse
+) -> Organization:
+    """Make another member the owner in the caller's stead, or in that of the owner whom a key of no user names."""
+    if organization_id != request.principal.organization_id:
+        raise Organization.DoesNotExist
+    transferred = members.transfer(
+        request.principal,
+        to=body.to(),
+        from_membership_id=body.from_membership_id,
+        role=body.role,
+        expected=expected_generations(request, Organization, organization_id),
+        now=timezone.now(),
+    )
+    return tagged(response, transferred)

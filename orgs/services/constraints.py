@@ -18,12 +18,17 @@ class AlreadyMember(Exception):
     """Raised when a user is given a second place in an organization."""
 
 
+class InvitationExists(Exception):
+    """Raised when an address has an open invitation to the organization."""
+
+
 # One constraint, one domain error; anything else is a defect and stays an IntegrityError.
 CONSTRAINTS: dict[str, tuple[type[Exception], str]] = {
     "accounts_user_email_unique": (EmailTaken, "A user with this e-mail address exists."),
     "orgs_organization_slug_unique": (SlugTaken, "An organization with this slug exists."),
     "orgs_agent_slug_unique": (SlugTaken, "An agent with this slug exists."),
     "orgs_membership_unique": (AlreadyMember, "This user is a member already."),
+    "orgs_invitation_one_open": (InvitationExists, "This address is invited already: resend or revoke that one."),
 }
 
 

@@ -6,12 +6,13 @@ from api.etags import PreconditionFailed
 from audit.models import Action
 from audit.services import record
 from orgs.changes import Change, announce
-from orgs.models import Agent, APIKey, Membership, Organization, TenantModel
+from orgs.models import Agent, APIKey, Invitation, Membership, Organization, TenantModel
 
 # What a change of each subject is called in the event log and in audit.
 SUBJECTS: dict[type[Organization | TenantModel], str] = {
     Organization: "organization",
     Membership: "membership",
+    Invitation: "invitation",
     Agent: "agent",
     APIKey: "api-key",
 }

@@ -3,22 +3,14 @@
 import secrets
 from dataclasses import dataclass
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
-
 from accounts.models import User
-from audit.models import Action
-from audit.services import record
 from orgs import tenancy
 from orgs.models import Organization
 from orgs.permissions import EVERYTHING
 from orgs.services.api_keys import MintedKey, mint
 from orgs.services.constraints import EmailTaken, SlugTaken, constraints
 from orgs.services.organizations import create_organization
-
-
-class WeakPassword(Exception):
-    """Raised when a password does not pass the configured rules; the message says which."""
+from orgs.services.people import add_user, new_user
 
 
 @dataclass(frozen=True)
@@ -30,14 +22,10 @@ class SignUp:
 
 def sign_up(*, email: str, display_name: str, password: str, name: str, slug: str) -> SignUp:
     """Create a user, an organization that they own, and a key with every scope, all or nothing."""
-    user = User(email=email, display_name=display_name)
-    _check_password(password, user)
     # Deriving the hash takes a good part of a second: before the transaction, unless the gate has opened one.
-    user.set_password(password)
+    user = new_user(email=email, display_name=display_name, password=password)
     with constraints(), tenancy.system():
-        user.save(force_insert=True)
-        actor = f"user:{user.id}"
-        record(Action.USER_CREATED, organization_id=None, actor=actor, subject_type="user", subject_id=user.id)
+        actor = add_user(user)
         made = create_organization(name=name, slug=slug, owner=user)
         minted = mint(made, name="First key", scopes=EVERYTHING, actor=actor, owner_id=user.id, user_id=user.id)
     return SignUp(user, made, minted)
@@ -57,10 +45,3 @@ def bootstrap(*, email: str, slug: str) -> tuple[SignUp, str] | None:
         # Another machine made its first start on the same database at this moment.
         return None
     return made, password
-
-
-def _check_password(password: str, user: User) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise WeakPassword(" ".join(error.messages)) from None

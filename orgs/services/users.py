@@ -4,7 +4,6 @@ None of it belongs to an organization: it is read and written in the system scop
 audit entries are no organization's, and no event tells of it.
 """
 
-import uuid
 from typing import Any, NamedTuple
 
 from accounts.models import User
@@ -18,15 +17,11 @@ from audit.models import Action
 from audit.services import record
 from orgs import functions, tenancy
 from orgs.models import Membership
-from orgs.principals import ActorType, Principal
+from orgs.principals import Principal, require_user
 
 MAX_PREFERENCES_BYTES = 16 * 1024
 # Of a user, as GET /me lists them.
 MOST_MEMBERSHIPS = 1000
-
-
-class UserRequired(Exception):
-    """Raised when a key that acts as no user asks for what only a user has."""
 
 
 class PreferencesTooLarge(Exception):
@@ -42,7 +37,7 @@ class Myself(NamedTuple):
 
 def get_myself(principal: Principal) -> Myself:
     """Raises UserRequired."""
-    user_id = _user_id(principal)
+    user_id = require_user(principal)
     with tenancy.system():
         places = Membership.objects.filter(user_id=user_id).select_related("organization")
         return Myself(User.objects.get(id=user_id), list(places[:MOST_MEMBERSHIPS]))
@@ -53,7 +48,7 @@ def change_myself(principal: Principal, *, changes: dict[str, Any], expected: li
 
     Raises UserRequired, PreconditionFailed, PreferencesTooLarge.
     """
-    user_id = _user_id(principal)
+    user_id = require_user(principal)
     with tenancy.system():
         user = User.objects.select_for_update(no_key=True).get(id=user_id)
         _expect(user.generation, expected)
@@ -92,7 +87,7 @@ def get_settings(principal: Principal) -> Document:
 
     Raises UserRequired.
     """
-    generation, text = functions.call(LOAD_SETTINGS, [str(_user_id(principal))])
+    generation, text = functions.call(LOAD_SETTINGS, [str(require_user(principal))])
     return Document(generation, text or "{}")
 
 
@@ -107,7 +102,7 @@ def merge_settings(principal: Principal, patch: dict[str, Any], *, expected: lis
     The user's row is what writers of settings lock, since of settings there may be no row yet.
     Raises UserRequired, PreconditionFailed, SettingsTooLarge.
     """
-    user_id = _user_id(principal)
+    user_id = require_user(principal)
     with tenancy.system():
         User.objects.select_for_update(no_key=True).get(id=user_id)
         current = get_settings(principal)
@@ -116,7 +111,7 @@ def merge_settings(principal: Principal, patch: dict[str, Any], *, expected: lis
 
 
 def _store(principal: Principal, text: str, expected: list[int] | None) -> Document:
-    user_id = _user_id(principal)
+    user_id = require_user(principal)
     with tenancy.system():
         stored, generation = functions.call(STORE_SETTINGS, [str(user_id), text, expected])
         if not stored:
@@ -130,12 +125,6 @@ def _store(principal: Principal, text: str, expected: list[int] | None) -> Docum
             generation=generation,
         )
     return Document(generation, text)
-
-
-def _user_id(principal: Principal) -> uuid.UUID:
-    if principal.actor_type != ActorType.USER:
-        raise UserRequired("This key acts as no user: use one that was made for a user.")
-    return principal.actor_id
 
 
 def _expect(generation: int, expected: list[int] | None) -> None:

@@ -70,6 +70,7 @@ class Scene:
 
     owner: Caller
     ids: dict[str, str]
+    invitation_token: str = ""
 
     def body(self, operation: str) -> Any:
         """Return a valid body for the operation, new each time where something must be unique."""
@@ -82,6 +83,20 @@ class Scene:
                 "organization": {"name": "New", "slug": f"org-{new}"},
             },
             "rename_organization": {"name": "Renamed"},
+            "transfer_organization": {
+                "membership_id": self.ids["membership_id"],
+                "from_membership_id": self.ids["membership_id"],
+                "role": "member",
+            },
+            "change_member": {"role": "owner"},
+            "create_invitation": {"email": f"{new}@example.com", "role": "admin", "expires_in_hours": 24},
+            "resend_invitation": {"expires_in_hours": 24},
+            "look_up_invitation": {"token": self.invitation_token},
+            "accept_invitation": {
+                "token": self.invitation_token,
+                "display_name": "New",
+                "password": "correct horse battery staple",
+            },
             "create_agent": {"name": "New", "slug": f"agent-{new}", "description": "Works", "card": CARD},
             "change_agent": {"name": "Renamed", "slug": f"agent-{new}", "description": "Works on", "card": CARD},
             "create_api_key": {
@@ -134,9 +149,13 @@ def make_scene(organization: Organization | None = None) -> Scene:
     parts = [{"kind": "text", "text": "made"}]
     artifact = owner.post(f"/tasks/{task['id']}/artifacts", {"artifact_id": "made", "parts": parts})
     assert artifact.status == 201
+    invitation = owner.post("/invitations", {"email": f"{uuid.uuid4().hex}@example.com", "role": "member"})
+    assert invitation.status == 201
     ids = {
         "organization_id": str(organization.id),
         "membership_id": owner.get("/members").json["items"][0]["id"],
+        "user_id": str(organization.owner_id),
+        "invitation_id": invitation.json["id"],
         "agent_id": str(agent.id),
         "row_id": str(factories.make_key(organization).row.id),
         "session_id": factories.create_session(owner)["id"],
@@ -145,4 +164,4 @@ def make_scene(organization: Organization | None = None) -> Scene:
         "artifact_id": "made",
         "entry_id": owner.get("/audit").json["items"][0]["id"],
     }
-    return Scene(owner, ids)
+    return Scene(owner, ids, invitation.json["token"])

@@ -124,7 +124,7 @@ def test_no_combination_makes_the_service_fail() -> None:
         query = "&".join(f"{chance.choice([*operation.query, 'x'])}={chance.choice(QUERY)}" for _ in range(2))
         headers = {name: chance.choice(HEADERS) for name in chance.sample(HEADER_NAMES, 2)}
         body = chance.choice(VALUES).encode() + (b"}" if chance.random() < 0.1 else b"")
-        if operation.takes_body and operation.name != "sign_up" and chance.random() < 0.5:
+        if operation.takes_body and operation.name not in ("sign_up", "accept_invitation") and chance.random() < 0.5:
             valid = fuzzed.body(operation.name)
             body = _with(valid, chance.choice(list(_places(valid))), chance.choice(VALUES))
         method = operation.method if chance.random() < 0.8 else chance.choice(METHODS)

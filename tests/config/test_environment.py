@@ -235,3 +235,16 @@ def test_what_is_no_origin_is_refused(found: str) -> None:
         BadSetting, match=r"^ORIGINS has '.*'; an origin is a scheme and a host, https://example\.com\.$"
     ):
         _of(ORIGINS=f"https://b.example,{found}").origins("ORIGINS")
+
+
+@pytest.mark.parametrize("given", ["https://holdfast.example", "https://holdfast.example/", "http://10.0.0.1:8000"])
+def test_one_origin_is_a_scheme_and_a_host(given: str) -> None:
+    assert Environment({"PUBLIC_URL": given}).origin("PUBLIC_URL") == given.removesuffix("/")
+
+
+@pytest.mark.parametrize(
+    "given", ["holdfast.example", "https://", "https://*.example", "https://a.example/path", "javascript:alert(1)"]
+)
+def test_what_is_not_one_origin_is_refused(given: str) -> None:
+    with pytest.raises(BadSetting, match="PUBLIC_URL"):
+        Environment({"PUBLIC_URL": given}).origin("PUBLIC_URL")

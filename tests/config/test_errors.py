@@ -24,8 +24,6 @@ NEVER_ANSWERED = {
     "api.faithful.InvalidDocument": "programs that use a store see it",
     "api.pools.PoolExhausted": "programs that use a store see StoreUnavailable",
     "orgs.tenancy.TenancyError": "a defect of ours, a query outside of any scope: it is an internal error",
-    "orgs.services.constraints.AlreadyMember": "members are made in the console, whose form says it",
-    "orgs.services.members.LastOwner": "members are changed in the console, whose form says it",
 }
 PROBLEMS: tuple[Problem, ...] = (*TABLE.values(), *BARE)
 PAGE = CHECKOUT / "docs" / "reference" / "errors.md"

@@ -12,6 +12,8 @@ from accounts.models import ConsoleSession, FailureCount
 from api.models import IdempotentAnswer
 from operations import jobs
 from orgs import tenancy
+from orgs.models import Invitation, Organization
+from tests.orgs.invitations import make_rows
 from tests.statements import elsewhere
 
 
@@ -35,6 +37,17 @@ def test_pruning_deletes_the_answers_whose_time_is_over() -> None:
     jobs.prune_idempotent_answers()
 
     assert (_is_kept(expired), _is_kept(live)) == (False, True)
+
+
+def test_pruning_deletes_invitations_90_days_after_they_ran_out(organization: Organization) -> None:
+    long_ago, lately = (timezone.now() - timedelta(days=days) for days in (90, 89))
+    make_rows(organization, 2, expires_at=long_ago)
+    make_rows(organization, 1, expires_at=lately)
+
+    jobs.prune_invitations()
+
+    with tenancy.system():
+        assert [row.expires_at for row in Invitation.objects.filter(organization=organization)] == [lately]
 
 
 def test_pruning_takes_batch_after_batch(monkeypatch: pytest.MonkeyPatch) -> None:

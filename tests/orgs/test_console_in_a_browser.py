@@ -1,8 +1,5 @@
 """The console in Chromium, served by the server of production."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,6 @@ from orgs.models import Organization
 from tests import factories
 from tests.orgs import chromium
 from tests.orgs.console import PASSWORD, code_of, make_person, secret_of
-from tests.orgs.servers import CHECKOUT, free_port, listens, service_environ
 
 pytestmark = pytest.mark.skipif(chromium.CHROMIUM is None, reason="chromium is not installed")
 
@@ -26,22 +22,6 @@ document.querySelector("#id_code").value = {code!r};
 document.querySelector("{form}").submit();
 """
 WHERE = "location.pathname + document.readyState"
-
-
-@pytest.fixture
-def site() -> Iterator[str]:
-    """The service on the test database, under granian; gives its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--port", str(port)]
-    with subprocess.Popen(
-        [*command, "config.wsgi:application"],
-        env=service_environ(), cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
-        try:
-            chromium.until(lambda: listens(port))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 def test_an_operator_signs_in_and_sees_the_keys(site: str, organization: Organization, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from api import documents
 from config.api import api
-from orgs.models import Organization
+from orgs.models import Organization, Role
 from tests import factories
 from tests.factories import API, Answer, Caller, text_message
 
@@ -65,8 +65,21 @@ class Scene:
         return str(factories.make_key(self.organization).row.id)
 
     @cached_property
+    def owner_membership_id(self) -> str:
+        return str(self.owner.get(f"/members?user_id={self.organization.owner_id}").json["items"][0]["id"])
+
+    @cached_property
     def membership_id(self) -> str:
-        return str(self.owner.get("/members").json["items"][0]["id"])
+        """A member's who is no owner."""
+        user = factories.make_member(self.organization)
+        return str(self.owner.get(f"/members?user_id={user.id}").json["items"][0]["id"])
+
+    @cached_property
+    def invitation(self) -> dict[str, Any]:
+        """An invitation to an address without an account, with its token."""
+        body = {"email": f"{uuid.uuid4().hex}@example.com", "role": "member"}
+        made: dict[str, Any] = self.owner.post("/invitations", body).json
+        return made
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -104,7 +117,7 @@ class Scene:
         """Return everything the organization holds, as its owner sees it; marks of use are left out."""
         found = {"organization": self.owner.get(f"/orgs/{self.organization.id}").json}
         found |= {path: self.owner.get(path).json for path in ("/me", "/me/settings")}
-        for listing in ("members", "agents", "api-keys", "sessions", "tasks", "contexts"):
+        for listing in ("members", "agents", "invitations", "api-keys", "sessions", "tasks", "contexts"):
             items = self.owner.get(f"/{listing}?limit=100").json["items"]
             found[listing] = [{**item, "last_used_at": None} for item in items]
         return found
@@ -185,6 +198,26 @@ def _settings(scene: Scene, body: Any = None) -> Call:
     return Call(body=body)
 
 
+def _accept(scene: Scene) -> Call:
+    """By nobody who is known yet: the key of another user than the invited one is refused."""
+    body = {"token": scene.invitation["token"], "password": "correct horse battery"}
+    return Call(body=body, headers={"Authorization": ""})
+
+
+def _invitation(scene: Scene, body: Any = None) -> Call:
+    return Call({"invitation_id": scene.invitation["id"]}, body)
+
+
+def _leave(scene: Scene) -> Call:
+    factories.make_member(scene.organization, Role.OWNER)
+    return Call()
+
+
+def _transfer(scene: Scene) -> Call:
+    body = {"membership_id": scene.membership_id, "from_membership_id": scene.owner_membership_id}
+    return Call({"organization_id": str(scene.organization.id)}, body)
+
+
 def _listing(*needed: str) -> Callable[[Scene], Call]:
     """Return a call without parameters, of a listing that has one of what is named."""
 
@@ -196,16 +229,19 @@ def _listing(*needed: str) -> Callable[[Scene], Call]:
 
 
 CALLS: dict[str, Callable[[Scene], Call]] = {
+    "accept_invitation": _accept,
     "append_artifact": lambda scene: _task(scene, text_message()),
     "append_message": lambda scene: _task(scene, text_message()),
     "change_agent": lambda scene: Call({"agent_id": scene.agent_id}, {"name": "Renamed"}),
     "change_me": lambda scene: Call(body={"display_name": "Renamed", "preferences": {"theme": "dark"}}),
+    "change_member": lambda scene: Call({"membership_id": scene.membership_id}, {"role": "admin"}),
     "change_state": lambda scene: _task(scene, {"state": "canceled"}),
     "claim_tasks": _claim_tasks,
     "create_agent": lambda scene: Call(body={"name": "New", "slug": _slug()}),
     "create_api_key": lambda scene: Call(
         body={"name": "New", "scopes": ["api-keys:write"], "agent_id": scene.agent_id}
     ),
+    "create_invitation": lambda scene: Call(body={"email": f"{uuid.uuid4().hex}@example.com", "role": "member"}),
     "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
     "delete_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "delete_session": _session,
@@ -216,30 +252,38 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "get_artifact": _artifact,
     "get_audit_entry": lambda scene: Call({"entry_id": scene.entry_id}),
     "get_context": lambda scene: Call({"context_id": str(scene.task["context_id"])}),
+    "get_invitation": _invitation,
     "get_member": lambda scene: Call({"membership_id": scene.membership_id}),
     "get_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}),
     "get_session": _session,
     "get_settings": _settings,
     "get_task": _task,
+    "leave": _leave,
     "list_agents": _listing("agent_id"),
     "list_api_keys": _listing("key_id"),
     "list_artifacts": _task,
     "list_audit_entries": _listing("session_id"),
     "list_chunks": _artifact,
     "list_contexts": _listing("task_id"),
+    "list_invitations": _listing("invitation"),
     "list_members": _listing("membership_id"),
     "list_messages": _task,
     "list_session_events": _session,
     "list_sessions": _listing("session_id"),
     "list_task_events": _task,
     "list_tasks": _list_tasks,
+    "look_up_invitation": lambda scene: Call(body={"token": scene.invitation["token"]}),
     "me": lambda scene: Call(),
     "merge_settings": lambda scene: _settings(scene, {"theme": "dark"}),
     "merge_state": lambda scene: _session(scene, {"step": 2}),
+    "remove_member": lambda scene: Call({"membership_id": scene.membership_id}),
     "rename_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}, {"name": "Renamed"}),
     "replace_settings": lambda scene: _settings(scene, {"language": "de"}),
     "replace_state": lambda scene: _session(scene, {"step": 3}),
+    "resend_invitation": lambda scene: _invitation(scene, {}),
     "revoke_api_key": lambda scene: Call({"row_id": scene.key_id}),
+    "revoke_invitation": _invitation,
     "sign_up": _sign_up,
     "submit_task": _submit_task,
+    "transfer_organization": _transfer,
 }

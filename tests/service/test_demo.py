@@ -12,6 +12,7 @@ from tests.operations.service import PATIENCE, Service, free_port
 from tests.service.live import CHECKOUT
 
 DEMO = CHECKOUT / "examples" / "demo.py"
+STEPS = DEMO.parent / "demonstration"
 
 
 class _Agreeable(BaseHTTPRequestHandler):
@@ -68,9 +69,10 @@ def test_an_answer_that_is_not_the_promised_one_fails_the_demo(impostor: int, tm
 
 
 def test_the_demo_needs_only_httpx_and_the_standard_library() -> None:
-    tree = ast.parse(DEMO.read_text())
+    trees = [ast.parse(path.read_text()) for path in (DEMO, *STEPS.glob("*.py"))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
 
-    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
 
-    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"httpx"}
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"httpx", STEPS.name}

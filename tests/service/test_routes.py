@@ -15,7 +15,7 @@ from tests import factories
 from tests.factories import Answer, Caller
 from tests.service.calls import CALLS, Call, Operation, Scene, operations
 
-PUBLIC = {"sign_up"}
+PUBLIC = {"accept_invitation", "look_up_invitation", "sign_up"}
 # A key may always ask who it is.
 ANY_KEY = {"me"}
 GUARDED = [name for name in sorted(operations()) if name not in PUBLIC]
@@ -23,12 +23,13 @@ SCOPED = [name for name in GUARDED if name not in ANY_KEY]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What a user has in every organization, which no path names.
-OWN = {"change_me", "get_settings", "me", "merge_settings", "replace_settings"}
+OWN = {"change_me", "get_settings", "leave", "me", "merge_settings", "replace_settings"}
 # What names nothing of the owner's in its path: each has a test of its own below.
 OTHERS = {
     "claim_tasks",
     "create_agent",
     "create_api_key",
+    "create_invitation",
     "create_session",
     "export_audit_entries",
     "submit_task",
@@ -166,6 +167,17 @@ def test_an_outsider_claims_none_of_the_owners_tasks(scene: Scene, stranger: Sce
     assert [item["task"]["id"] for item in owned.json["items"]] == [task_id]
 
 
+def test_an_outsiders_invitation_of_the_same_address_leaves_the_owners_alone(scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared("create_invitation", scene)
+    assert _succeeds(call.by(scene.owner, operation))
+    before = scene.snapshot()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert answer.status == 201
+    assert scene.snapshot() == before
+
+
 def test_an_outsiders_agent_of_the_same_slug_leaves_the_owners_alone(scene: Scene, stranger: Scene) -> None:
     operation, call = _prepared("create_agent", scene)
     assert _succeeds(call.by(scene.owner, operation))
@@ -200,7 +212,17 @@ def test_me_is_the_callers_own_organization(scene: Scene, stranger: Scene) -> No
     ]
 
 
-@pytest.mark.parametrize("name", sorted(OWN - {"me"}))
+def test_an_outsider_who_leaves_leaves_their_own(scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared("leave", stranger)
+    before = scene.snapshot()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert answer.status == 204
+    assert scene.snapshot() == before
+
+
+@pytest.mark.parametrize("name", sorted(OWN - {"me", "leave"}))
 def test_an_outsider_reads_and_changes_what_is_their_own(name: str, scene: Scene, stranger: Scene) -> None:
     operation, call = _prepared(name, scene)
     before = scene.snapshot()
