@@ -7,6 +7,7 @@ same effect on access and can be undone.
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -16,8 +17,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import lockout, totp
-from accounts.models import ConsoleSession, User
+from accounts import identities, lockout, totp
+from accounts.models import ConsoleSession, LinkedIdentity, User
 from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from audit.models import Action
 from audit.services import record
@@ -58,6 +59,26 @@ class UserChangeForm(forms.ModelForm):  # type: ignore[type-arg]
             if {operator.id for operator in operators} <= {self.instance.id}:
                 raise forms.ValidationError("This is the last operator who may do everything here.")
         return super().clean()
+
+
+class IdentityForm(forms.ModelForm):  # type: ignore[type-arg]
+    issuer = forms.ChoiceField(choices=lambda: [(issuer.name, issuer.name) for issuer in settings.OIDC_ISSUERS])
+
+    class Meta:
+        model = LinkedIdentity
+        fields = ("issuer", "subject")
+
+
+class IdentityInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What identity providers call the user: linked and unlinked, never changed."""
+
+    model = LinkedIdentity
+    form = IdentityForm
+    extra = 0
+    max_num = 20
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(User)
@@ -106,6 +127,18 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         if change and {*POWERS} & set(form.changed_data):
             # Also of one who only may do less from now on: what an open page offers would no longer be theirs.
             ConsoleSession.objects.of(obj).delete()
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """Link somebody once they are there, as long as there are issuers to link them to."""
+        return [IdentityInline] if obj and settings.OIDC_ISSUERS else []
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        actor = f"operator:{request.user.pk}"
+        for identity in formset.new_objects:
+            identities.note_linked(identity, actor=actor)
+        for identity in formset.deleted_objects:
+            identities.note_unlinked(identity, actor=actor)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         _record(Action.USER_CREATED, request, obj, message)

@@ -298,3 +298,27 @@ class BackupCode(models.Model):
 
     def __str__(self) -> str:
         return f"Backup code of {self.user_id}"
+
+
+class LinkedIdentity(models.Model):
+    """What an OpenID Connect issuer calls a user; a token of that issuer with this subject is theirs."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "linked identities"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issuer", "subject"],
+                name="accounts_linkedidentity_unique",
+                violation_error_message="This subject of the issuer is linked to a user already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"

@@ -32,7 +32,9 @@ def problem_response(problem: Problem, detail: str = "", extensions: Mapping[str
     }
     response = HttpResponse(documents.dumps(body), status=problem.status, content_type="application/problem+json")
     if problem.status == 401:
-        response["WWW-Authenticate"] = 'Bearer realm="holdfast"'
+        # To who sent nothing that is known the error is not named (RFC 6750 §3.1).
+        error = "" if problem.code == "unauthenticated" else ', error="invalid_token"'
+        response["WWW-Authenticate"] = f'Bearer realm="holdfast"{error}'
     if problem.status == 503:
         response["Retry-After"] = "1"
     return response

@@ -34,6 +34,8 @@ class Action(models.TextChoices):
     USER_PASSWORD_CHANGED = "user.password-changed"  # noqa: S105  (no password)
     USER_CHANGED = "user.changed"
     USER_SETTINGS_CHANGED = "user.settings-changed"
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
     OPERATOR_SIGNED_IN = "operator.signed-in"
     OPERATOR_SIGNED_OUT = "operator.signed-out"
     OPERATOR_REFUSED = "operator.refused"

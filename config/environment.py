@@ -6,6 +6,7 @@ Each reader takes the variable's name, understands `NAME_FILE` (the value stands
 
 from dataclasses import dataclass
 
+from accounts.oidc.issuers import BadIssuers, Issuer, parse_issuers
 from api.addresses import Addresses, BadSetting, parse_database_url, split_url
 
 __all__ = ["BadSetting", "Environment", "parse_database_url"]
@@ -61,6 +62,14 @@ class Environment(Addresses):
         if found and "*" in found:
             raise BadSetting(f"{name} is {found!r}; it must name one host.")
         return _origin(name, found.removesuffix("/")) if found else ""
+
+    def issuers(self, name: str) -> tuple[Issuer, ...]:
+        """Return the OpenID Connect issuers of a JSON list; none when it is not set."""
+        found = self.find(name)
+        try:
+            return parse_issuers(found) if found else ()
+        except BadIssuers as error:
+            raise BadSetting(f"{name}{'' if str(error).startswith('[') else ' '}{error}") from None
 
 
 def _origin(name: str, origin: str) -> str:

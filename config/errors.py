@@ -13,11 +13,12 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from accounts import stores
+from accounts.oidc import key_sets, tokens
 from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from orgs import authentication, permissions, principals
+from orgs import authentication, bearers, permissions, principals
 from orgs.api import me
 from orgs.services import accepting, api_keys, constraints, invitations, members, people, users
 from sessions_store import services as sessions_services
@@ -80,6 +81,17 @@ TABLE: dict[type[Exception], Problem] = {
     authentication.KeyRefused: UNAUTHENTICATED,
     authentication.KeyExpired: Problem(401, "api-key-expired", "The API key has expired."),
     authentication.KeyRevoked: Problem(401, "api-key-revoked", "The API key was revoked."),
+    authentication.OrganizationMismatch: Problem(
+        403, "organization-mismatch", "The API key belongs to another organization."
+    ),
+    bearers.OrganizationRequired: Problem(400, "organization-required", "Say for which organization you call."),
+    bearers.UserUnknown: Problem(401, "user-unknown", "The token's subject is no user here."),
+    tokens.TokenInvalid: Problem(401, "token-invalid", "The token is malformed, or not signed by its issuer."),
+    tokens.TokenIssuerUnknown: Problem(401, "token-issuer-unknown", "Tokens of this issuer are not taken."),
+    tokens.TokenAudienceWrong: Problem(401, "token-audience-wrong", "The token is for another service."),
+    tokens.TokenExpired: Problem(401, "token-expired", "The token has expired."),
+    tokens.TokenNotYetValid: Problem(401, "token-not-yet-valid", "The token is not valid yet."),
+    key_sets.KeysUnavailable: Problem(503, "token-keys-unavailable", "The issuer's keys cannot be read just now."),
     permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),

@@ -17,7 +17,7 @@ from config.limits import body_limit
 from config.refusals import refuse, say_alive
 from config.wsgi import application as web
 from operations.embedded.launch import tether
-from orgs.authentication import KeyRefused, Unauthenticated, authenticate_header
+from orgs.authentication import REFUSALS, authenticate_header
 from orgs.connections import drop_dead_connection
 
 # Under `manage.py up`, end with granian's main process: a killed one would leave workers on the shared port.
@@ -46,7 +46,7 @@ def make_front(bodies: Bodies, django: Bridge) -> Callable[[Message, Receive, Se
                 bodies.keep(answer, body)
                 begun = True
                 await bodies.send(answer, send)
-        except (Unauthenticated, KeyRefused):
+        except REFUSALS:
             # Django says why and notes it, before it looks at the body.
             await (await django.call(environ_from(scope, BytesIO(), 0))).send(send)
             await bodies.drain(receive)
@@ -61,14 +61,23 @@ def make_front(bodies: Bodies, django: Bridge) -> Callable[[Message, Receive, Se
 
 
 async def _admit(django: Bridge, scope: Message) -> str:
-    """Return the organization of the caller's key; raises Unauthenticated or a KeyRefused."""
-    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    return await asyncio.get_running_loop().run_in_executor(django.threads, _organization, header.decode("latin-1"))
+    """Return the organization of the caller's key or token; raises one of REFUSALS.
+
+    In a thread: a key is looked up in the database, and the keys of a token's issuer may have to be read first.
+    """
+    authorization, named = _header(scope, b"authorization"), _header(scope, b"holdfast-org")
+    return await asyncio.get_running_loop().run_in_executor(django.threads, _organization, authorization, named)
 
 
-def _organization(header: str) -> str:
+def _header(scope: Message, wanted: bytes) -> str | None:
+    """Return a header as Django will see it: sent several times it is joined."""
+    found = [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
+    return ",".join(found) if found else None
+
+
+def _organization(authorization: str | None, named: str | None) -> str:
     drop_dead_connection()
-    return authenticate_header(header).organization
+    return authenticate_header(authorization or "", named).organization
 
 
 application = make_front(Bodies(), Bridge(web, settings.WEB_THREADS))

@@ -9,6 +9,7 @@ from ninja.operation import Operation
 from api.etags import IF_MATCH, IF_NONE_MATCH
 from api.headers import Header
 from api.idempotency import KEY
+from orgs.bearers import NAME
 from orgs.schemas import ProblemOut
 
 IDEMPOTENCY_KEY = Header(
@@ -17,6 +18,19 @@ IDEMPOTENCY_KEY = Header(
     "otherwise.",
     {"type": "string", "pattern": f"^{KEY.pattern}$"},
 )
+ORGANIZATION = Header(
+    "Holdfast-Org",
+    "The organization that the call is for, by its id or its slug. A user of several who comes with a token must name "
+    "one; an API key belongs to one and is refused for any other.",
+    {"type": "string", "pattern": f"^{NAME.pattern}$"},
+)
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of an OpenID Connect issuer that the operator has configured; it acts as the user "
+    "to whom its subject belongs, with the scopes of their role.",
+}
 TAGS = {"type": "string", "example": '"3"'}
 KNOWN_COPY = Header("If-None-Match", "Answer 304 when the subject still has this ETag.", TAGS)
 ONLY_NEW = {"type": "string", "const": "*"}
@@ -35,10 +49,13 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
     """Add to the generated document what the gate does for every operation."""
     by_id = operations(api)
     schema["components"]["schemas"]["ProblemOut"] = ProblemOut.model_json_schema()
+    schema["components"]["securitySchemes"]["TokenBearer"] = TOKEN
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     for path in schema["paths"].values():
         for method, described in path.items():
             name = described["operationId"]
+            if "security" in described:
+                described["security"].append({"TokenBearer": []})
             read = _headers(method, by_id[name], described, schema)
             described.setdefault("parameters", []).extend(_parameter(header) for header in read)
             answers = {str(status): answer for status, answer in described["responses"].items()}
@@ -51,7 +68,7 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
 
 def _headers(method: str, operation: Operation, described: dict[str, Any], schema: OpenAPISchema) -> list[Header]:
     declared: tuple[Header, ...] = getattr(operation.view_func, "headers", ())
-    found = [*declared]
+    found = [*declared, *([ORGANIZATION] if "security" in described else [])]
     if method == "post":
         found.append(IDEMPOTENCY_KEY)
         found += [CREATE] if 201 in described["responses"] else []

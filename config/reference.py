@@ -12,7 +12,8 @@ from ninja.operation import Operation
 
 django.setup()
 
-from accounts.stores import MAX_SETTINGS_BYTES  # noqa: E402  (settings come first)
+from accounts.oidc import tokens  # noqa: E402  (settings come first)
+from accounts.stores import MAX_SETTINGS_BYTES  # noqa: E402
 from api import cursors, documents, metadata, requests  # noqa: E402
 from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
@@ -118,6 +119,8 @@ def limits() -> str:
     rows = (
         ("a body", _size(requests.DEFAULT_BODY_LIMIT), "413 `body-too-large`"),
         ("a body without a valid key", _size(bodies.UNCOUNTED_BYTES), "401 `unauthenticated`, 413 `body-too-large`"),
+        ("a token of an identity provider", _size(tokens.MOST_BYTES), "401 `token-invalid`"),
+        ("the life of such a token", f"{tokens.MOST_SECONDS // 3600} hours", "401 `token-invalid`"),
         ("a session's state", _size(MAX_STATE_BYTES), "413 `body-too-large`, `state-too-large`"),
         ("a user's settings", _size(MAX_SETTINGS_BYTES), "413 `body-too-large`, `settings-too-large`"),
         ("a user's preferences", _size(MAX_PREFERENCES_BYTES), "413 `preferences-too-large`"),

@@ -35,6 +35,10 @@ PUBLIC_URL = env.origin("PUBLIC_URL")
 # May anyone who reaches the service make an organization? `make up` closes it where HOST lets others reach it.
 SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed"))
 
+# OpenID Connect issuers whose tokens are taken, a JSON list:
+# [{"issuer": "https://…", "audience": "…"}]; docs/how-to/accept-tokens-of-your-identity-provider.md tells the rest.
+OIDC_ISSUERS = env.issuers("OIDC_ISSUERS")
+
 # How long an answer kept for an Idempotency-Key is replayed.
 IDEMPOTENCY_HOURS = env.integer("IDEMPOTENCY_HOURS", 24, least=1, most=24 * 30)
 # The least severe log line that is written.

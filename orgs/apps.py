@@ -18,4 +18,8 @@ class OrgsConfig(AppConfig):
         from orgs.connections import keep_connections
 
         keep_connections()
+        from accounts.identities import on_relinked
         from orgs import checks, console  # noqa: F401  (checks and receivers register themselves once the models are there)
+        from orgs.bearers import forget_user
+
+        on_relinked(forget_user)

@@ -1,4 +1,4 @@
-"""API keys as bearer tokens (RFC 6750 §2.1): no database query while a key is warm.
+"""API keys as bearer tokens (RFC 6750 §2.1): no database query while a key is warm. `bearers` knows the other tokens.
 
 A looked-up key is believed for four seconds, so a key revoked anywhere is refused everywhere within five; the
 process that revokes it forgets it at once.
@@ -13,8 +13,10 @@ from threading import Lock
 
 from django.http import HttpRequest
 
-from orgs import functions, keys
-from orgs.models import APIKey, Membership
+from accounts.oidc import tokens
+from orgs import bearers, functions, keys, tenancy
+from orgs.bearers import Named, UserUnknown
+from orgs.models import APIKey, Membership, Organization
 from orgs.permissions import ScopeMissing, including, scopes_of_role
 from orgs.principals import ActorType, Principal
 
@@ -30,7 +32,7 @@ class Unauthenticated(Exception):
 class KeyRefused(Exception):
     """Raised for a key that is known but may not be used: wrong secret, expired, revoked, or its bearer is gone."""
 
-    def __init__(self, detail: str, organization_id: uuid.UUID, key_id: uuid.UUID) -> None:
+    def __init__(self, detail: str, organization_id: uuid.UUID, key_id: uuid.UUID | None) -> None:
         super().__init__(detail)
         self.organization_id = organization_id
         self.key_id = key_id
@@ -42,6 +44,14 @@ class KeyExpired(KeyRefused):
 
 class KeyRevoked(KeyRefused):
     """Raised for a revoked key, or one whose user was deactivated or has left the organization."""
+
+
+class OrganizationMismatch(KeyRefused):
+    """Raised for a key of another organization than the one that the call names."""
+
+
+# Why a caller may not pass, or not just now.
+REFUSALS = (Unauthenticated, KeyRefused, *bearers.REFUSALS)
 
 
 @dataclass(slots=True)
@@ -63,16 +73,35 @@ _forgotten = 0
 
 
 def authenticate(request: HttpRequest) -> Principal:
-    """Return the principal of the request's bearer key; raises Unauthenticated or a KeyRefused."""
-    return authenticate_header(request.META.get("HTTP_AUTHORIZATION", ""))
+    """Return the principal of the request's bearer key or token; raises one of REFUSALS, InvalidHeader."""
+    return authenticate_header(request.META.get("HTTP_AUTHORIZATION", ""), request.META.get("HTTP_HOLDFAST_ORG"))
 
 
-def authenticate_header(header: str) -> Principal:
-    """As `authenticate`, from the value of the Authorization header."""
+def authenticate_header(header: str, organization: str | None = None) -> Principal:
+    """As `authenticate`, from the values of the headers Authorization and Holdfast-Org."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("Send an API key: Authorization: Bearer hf_…")
-    return authenticate_key(text.strip())
+    text = text.strip()
+    if not text.startswith(keys.PREFIX) and tokens.configured():
+        return bearers.authenticate_token(text, bearers.read_name(organization), now=datetime.now(UTC))
+    principal = authenticate_key(text)
+    if organization is not None:
+        _check_organization(principal, bearers.read_name(organization))
+    return principal
+
+
+def _check_organization(principal: Principal, named: Named) -> None:
+    if named.id == principal.organization_id:
+        return
+    with tenancy.organization(principal.organization_id):
+        if Organization.objects.filter(id=principal.organization_id, slug=named.slug).exists():
+            return
+    raise OrganizationMismatch(
+        "The API key belongs to another organization than the one that Holdfast-Org names.",
+        principal.organization_id,
+        principal.key_id,
+    )
 
 
 def authenticate_key(text: str) -> Principal:
@@ -96,32 +125,45 @@ def authenticate_key(text: str) -> Principal:
     return principal
 
 
-def confirm(principal: Principal, now: datetime) -> APIKey:
+def confirm(principal: Principal, now: datetime) -> APIKey | None:
     """Lock the caller's key inside the open scope and return it, read anew.
 
     Raises KeyRevoked, KeyExpired, and ScopeMissing where its user was demoted. For what a revocation must not be outrun
     by, because it outlasts the belief: a key made with this one, a role given with it. The lock has a revocation, or
     the leaving or demotion of the key's user, either be seen here or wait until what is made has committed.
+    Of a user who came with a token the place in the organization is locked, and None returned; raises UserUnknown,
+    ScopeMissing.
     """
+    if principal.key_id is None:
+        _confirm_user(principal)
+        return None
     key = APIKey.objects.select_for_update(no_key=True).get(id=principal.key_id)
-    place = _lock_place(key)
-    if key.revoked_at is not None or (key.user_id is not None and place is None):
+    role = _lock_role(key.organization_id, key.user_id) if key.user_id else None
+    if key.revoked_at is not None or (key.user_id is not None and role is None):
         forget(key.key_id)
         raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
     if key.expires_at is not None and key.expires_at <= now:
         raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
-    if place is not None and not principal.scopes <= scopes_of_role(place.role):
+    if role is not None and not principal.scopes <= scopes_of_role(role):
         forget(key.key_id)
         raise ScopeMissing("The key's user was given a lesser role.")
     return key
 
 
-def _lock_place(key: APIKey) -> Membership | None:
-    """Lock the membership of the key's user; a deactivation alone has no row that the serving role could lock."""
-    if key.user_id is None:
-        return None
-    places = Membership.objects.filter(organization_id=key.organization_id, user_id=key.user_id, user__is_active=True)
-    return places.select_for_update(no_key=True, of=("self",)).first()
+def _confirm_user(principal: Principal) -> None:
+    role = _lock_role(principal.organization_id, principal.actor_id)
+    if role == principal.role:
+        return
+    bearers.forget_user(principal.actor_id)
+    if role is None:
+        raise UserUnknown("The token's user was deactivated, or has left the organization.")
+    raise ScopeMissing("The role of the token's user has changed; try again.")
+
+
+def _lock_role(organization_id: uuid.UUID, user_id: uuid.UUID) -> str | None:
+    """Lock a membership and return its role; a deactivation alone has no row that the serving role could lock."""
+    places = Membership.objects.filter(organization_id=organization_id, user_id=user_id, user__is_active=True)
+    return places.select_for_update(no_key=True, of=("self",)).values_list("role", flat=True).first()
 
 
 def forget(key_id: str) -> None:

@@ -23,6 +23,7 @@ from audit.origin import current_origin
 from audit.services import record
 from orgs import tenancy
 from orgs.authentication import KeyRefused, authenticate
+from orgs.bearers import UserUnknown
 from orgs.connections import drop_dead_connection
 from orgs.permissions import Scope, ScopeMissing
 from orgs.principals import Principal, Request, UserRequired, require_user
@@ -77,8 +78,7 @@ def gate(run: Run) -> Run:
                 response = _run_once(request, operation, key, body, lambda: run(request, **path))
             if response.status_code in (401, 403) and operation.auth_callbacks:
                 # The operation refused, such as to grant more than the key holds; its transaction is over.
-                principal, reason = request.principal, documents.parse(response.content)["detail"]
-                _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, reason)
+                _record_refused_principal(request, documents.parse(response.content)["detail"])
             known_copy = request.META.get("HTTP_IF_NONE_MATCH") if may_spare else None
             return response if known_copy is None else etags.spare_known_copy(response, known_copy)
         except Exception as error:
@@ -99,12 +99,17 @@ def _admit(request: Request, operation: Operation) -> None:
         actor = f"api-key:{refusal.key_id}"
         _record_refusal(refusal.organization_id, refusal.key_id, actor, request, str(refusal))
         raise
+    except UserUnknown as refusal:
+        if refusal.organization_id is not None:
+            actor = f"user:{refusal.user_id}"
+            _record_refusal(refusal.organization_id, refusal.user_id, actor, request, str(refusal))
+        raise
     request.principal = principal
     origin = current_origin()
     origin.organization, origin.actor = principal.organization, principal.actor
     scope: Scope | None = operation.view_func.required_scope  # type: ignore[attr-defined]
     if scope is not None and scope not in principal.scopes:
-        _record_refusal(principal.organization_id, principal.key_id, principal.actor, request, f"lacks {scope}")
+        _record_refused_principal(request, f"lacks {scope}")
         raise ScopeMissing(f"This operation needs the scope {scope}.")
     if hasattr(operation.view_func, "user_required"):
         _require_user(request)
@@ -119,14 +124,23 @@ def _require_user(request: Request) -> None:
         raise
 
 
-def _record_refusal(organization_id: uuid.UUID, key_id: uuid.UUID, actor: str, request: Request, reason: str) -> None:
-    """Write one audit entry a minute for each key, reason and operation, with how many went unwritten before it.
+def _record_refused_principal(request: Request, reason: str) -> None:
+    principal = request.principal
+    _record_refusal(principal.organization_id, principal.credential_id, principal.actor, request, reason)
+
+
+def _record_refusal(
+    organization_id: uuid.UUID, credential_id: uuid.UUID | None, actor: str, request: Request, reason: str
+) -> None:
+    """Write one audit entry a minute for each key (or token's user), reason and operation.
+
+    It tells how many went unwritten before it.
 
     Whoever sees a key's id, which is no secret, could otherwise fill the trail with guesses at the rest. What such a
     stranger asks for does not matter and tells nothing apart.
     """
     admitted = getattr(request, "principal", None) is not None
-    repeats = refusals.count((key_id, reason, *((request.method, request.path) if admitted else ())))
+    repeats = refusals.count((credential_id, reason, *((request.method, request.path) if admitted else ())))
     if repeats is None:
         return
     detail = {"repeats": repeats} if repeats else {}
@@ -173,8 +187,9 @@ def _run_once(
 ) -> HttpResponse:
     if operation.auth_callbacks:
         principal = request.principal
-        # The key, not only who bears it: another key of the same agent may hold fewer scopes than the answer shows.
-        identity = f"{principal.organization_id}:{principal.key_id}"
+        # The key, not only who bears it: another key of the same agent may hold fewer scopes than the answer shows. All
+        # tokens of a user may do the same.
+        identity = f"{principal.organization_id}:{principal.credential_id}"
         call = idempotency.Repeatable(identity, key, idempotency.fingerprint(request, body))
         owned = (principal.organization_id, principal.actor_id)
         with tenancy.organization(principal.organization_id):

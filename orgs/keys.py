@@ -13,9 +13,10 @@ import zlib
 from dataclasses import dataclass
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+PREFIX = "hf_"
 ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 32, 6
 # Where the id stands in a key.
-ID = slice(len("hf_"), len("hf_") + ID_LENGTH)
+ID = slice(len(PREFIX), len(PREFIX) + ID_LENGTH)
 REST = rf"_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
 FORM = re.compile(rf"hf{REST}")
 INVITATION_FORM = re.compile(rf"hfi{REST}")

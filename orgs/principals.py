@@ -18,14 +18,14 @@ class ActorType(StrEnum):
 class Principal:
     """The organization that a call is for, who makes it, and what they may do.
 
-    `key_id` is the row of the API key that the call came with. `role` is a user's in the organization, which bounds the
-    scopes; None for an agent and for a key that acts as itself.
+    `key_id` is the row of the API key that the call came with; None for a user who came with a token. `role` is a
+    user's in the organization, which bounds the scopes; None for an agent and for a key that acts as itself.
     """
 
     organization_id: uuid.UUID
     actor_type: ActorType
     actor_id: uuid.UUID
-    key_id: uuid.UUID
+    key_id: uuid.UUID | None
     scopes: frozenset[str]
     role: str | None = None
     # As the log, the events and the audit trail name them; made once, since a warm key's principal serves many calls.
@@ -35,6 +35,11 @@ class Principal:
     def __post_init__(self) -> None:
         object.__setattr__(self, "actor", f"{self.actor_type}:{self.actor_id}")
         object.__setattr__(self, "organization", str(self.organization_id))
+
+    @property
+    def credential_id(self) -> uuid.UUID:
+        """The key that the call came with, or the user whose token it was: tokens come and go."""
+        return self.key_id or self.actor_id
 
 
 class UserRequired(Exception):

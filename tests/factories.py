@@ -101,7 +101,7 @@ class Answer:
 
 @dataclass
 class Caller:
-    """A client with a key; paths are below /api/v1, bodies are JSON documents or raw bytes."""
+    """A client with a key, and headers for all its calls; paths are below /api/v1, bodies are JSON or raw bytes."""
 
     key: str
     headers: dict[str, str] = field(default_factory=dict)
@@ -109,9 +109,8 @@ class Caller:
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send one request; header names are given with underscores: If_Match='"1"'."""
         raw = body if isinstance(body, bytes) else b"" if body is None else documents.dumps(body).encode()
-        sent = {"Authorization": f"Bearer {self.key}"} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"Authorization": f"Bearer {self.key}", **self.headers, **given}
         content_type = sent.pop("Content-Type", "application/json" if body is not None else "")
         url = path if path.startswith("/") and path.startswith("/api/") else f"{API}{path}"
         client = Client(raise_request_exception=False)

@@ -52,10 +52,10 @@ def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[
 @any_key
 @etags.always_sent
 def me(request: Request, response: HttpResponse) -> MeOut:
-    """Say who the presented key is and what it may do. Needs no scope.
+    """Say who the presented key or token is and what it may do. Needs no scope.
 
-    For a key that acts as a user, also who that is: at most 1,000 memberships, newest first. The ETag is that of the
-    profile and the preferences, for `If-Match`; all else changes without it: never 304.
+    For a user, or a key that acts as one, also who that is: at most 1,000 memberships, newest first. The ETag is that
+    of the profile and the preferences, for `If-Match`; all else changes without it: never 304.
     """
     principal = request.principal
     with tenancy.organization(principal.organization_id):

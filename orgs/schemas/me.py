@@ -41,12 +41,12 @@ class PlaceOut(Out):
 
 
 class MeOut(Out):
-    """Who the presented key is. What follows the scopes is there for a key that acts as a user."""
+    """Who the presented key or token is. `api_key_id` is null for a token; what follows the scopes is a user's."""
 
     organization: OrganizationOut
     actor_type: str
     actor_id: uuid.UUID
-    api_key_id: uuid.UUID
+    api_key_id: uuid.UUID | None
     role: Role | None
     scopes: list[str]
     user: ProfileOut | None = None

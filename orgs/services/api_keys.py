@@ -49,7 +49,7 @@ def create_api_key(
 
     With an agent the key acts as that agent, else as itself; it never outlives the caller's key, but does outlive the
     caller's leaving: it is the organization's. `owner_id` and the audit entry keep who made it.
-    Raises ScopeMissing, InvalidExpiry, UnknownReference, KeyRevoked, KeyExpired.
+    Raises ScopeMissing, InvalidExpiry, UnknownReference, KeyRevoked, KeyExpired, UserUnknown.
     """
     wanted = sorted(set(scopes))
     excess = including(wanted) - principal.scopes
@@ -57,7 +57,9 @@ def create_api_key(
         raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
     _check_expiry(expires_at, now)
     with tenancy.organization(principal.organization_id):
-        own_expiry = confirm(principal, now).expires_at
+        own = confirm(principal, now)
+        # A token ends within hours and is renewed: what its user makes is not bound to it.
+        own_expiry = own.expires_at if own else None
         if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
             raise InvalidExpiry("A key cannot make one that outlives it.")
         if agent_id is not None:

@@ -13,6 +13,7 @@ from accounts.models import User
 from audit.models import Action
 from orgs import tenancy
 from orgs.authentication import confirm, forget
+from orgs.bearers import forget_user
 from orgs.models import APIKey, Membership, Organization, Role
 from orgs.permissions import Scope, ScopeMissing
 from orgs.principals import ActorType, Principal, UserRequired
@@ -104,6 +105,8 @@ def add_member(organization: Organization, user: User, *, role: str, actor: str)
     with constraints(), transaction.atomic():
         made = Membership.objects.create(organization=organization, user=user, role=role, owner_id=user.id)
         note(Action.MEMBERSHIP_CREATED, made, actor, role=made.role)
+        # Who had one place only needed to name none.
+        transaction.on_commit(partial(forget_user, user.id))
     return made
 
 
@@ -179,7 +182,8 @@ def _remove(membership: Membership, *, actor: str) -> None:
 
 
 def _forget_keys(membership: Membership) -> None:
-    """Have this process read anew, once the change has committed, what the user's keys may do."""
+    """Have this process read anew, once the change has committed, what the user's keys and tokens may do."""
+    transaction.on_commit(partial(forget_user, membership.user_id))
     borne = APIKey.objects.filter(organization_id=membership.organization_id, user_id=membership.user_id)
     for key_id in borne.values_list("key_id", flat=True):
         transaction.on_commit(partial(forget, key_id))

@@ -67,14 +67,14 @@ class Server:
 
 
 @contextmanager
-def serving(name: str, folder: Path, target: str = "") -> Iterator[Server]:
+def serving(name: str, folder: Path, target: str = "", **settings: str) -> Iterator[Server]:
     """Run granian with one of the two applications for the length of the block; its log stands in the folder.
 
-    `target` puts another application in the place of the one so named.
+    `target` puts another application in the place of the one so named. Settings are of that server alone.
     """
     interface, usual = SERVERS[name]
     server = Server(name, free_port(), f"test-{name}", folder / f"{name}.log")
-    environ = service_environ() | {"LOG_LEVEL": "INFO", "WEB_THREADS": str(THREADS)}
+    environ = service_environ() | {"LOG_LEVEL": "INFO", "WEB_THREADS": str(THREADS)} | settings
     environ["DATABASE_URL"] += f"?application_name={server.application_name}"
     threads = ["--blocking-threads", str(THREADS)] if interface == "wsgi" else []
     command = [sys.executable, "-m", "granian", "--interface", interface, "--host", "127.0.0.1"]

@@ -23,6 +23,9 @@ NEVER_ANSWERED = {
     "api.executors.StoreUnavailable": "programs that use a store see it",
     "api.faithful.InvalidDocument": "programs that use a store see it",
     "api.pools.PoolExhausted": "programs that use a store see StoreUnavailable",
+    "accounts.oidc.fetching.Unreachable": "raised in a thread that reads an issuer's keys; callers get KeysUnavailable",
+    "accounts.oidc.issuers.BadIssuers": "a bad setting: the service does not start",
+    "accounts.oidc.keys.KeySetUnreadable": "raised where an issuer's keys are read; callers get KeysUnavailable",
     "orgs.tenancy.TenancyError": "a defect of ours, a query outside of any scope: it is an internal error",
 }
 PROBLEMS: tuple[Problem, ...] = (*TABLE.values(), *BARE)

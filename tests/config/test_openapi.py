@@ -97,10 +97,10 @@ def test_every_operation_that_needs_a_scope_documents_it(operation: Operation) -
 
 
 @over_operations
-def test_every_operation_but_a_public_one_documents_its_key(operation: Operation) -> None:
+def test_every_operation_but_a_public_one_documents_its_keys_and_tokens(operation: Operation) -> None:
     found = operation.described.get("security")
 
-    assert found is None if operation.name in PUBLIC else found == [{"APIKeyBearer": []}]
+    assert found is None if operation.name in PUBLIC else found == [{"APIKeyBearer": []}, {"TokenBearer": []}]
 
 
 def test_every_reference_within_the_document_leads_somewhere() -> None:

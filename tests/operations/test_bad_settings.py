@@ -13,7 +13,7 @@ def _refusal(service: Service, *arguments: str) -> str:
     return complained
 
 
-@pytest.mark.parametrize("name", ["WEB_THREADS", "SIGNUP", "TRUSTED_PROXIES", "SECRET_KEY"])
+@pytest.mark.parametrize("name", ["WEB_THREADS", "SIGNUP", "TRUSTED_PROXIES", "SECRET_KEY", "OIDC_ISSUERS"])
 def test_up_refuses_a_bad_setting_before_it_starts_anything(whole_service: Service, name: str) -> None:
     whole_service.extra[name] = "x"
 
