@@ -16,7 +16,7 @@ from tests.orgs.servers import CHECKOUT
 
 PUBLISHED = CHECKOUT / "docs" / "reference" / "openapi.json"
 # Whoever signs up has no key yet.
-PUBLIC = {"sign_up"}
+PUBLIC = {"sign_up", "look_up_invitation", "accept_invitation"}
 # Any key may ask who it is.
 UNSCOPED = PUBLIC | {"me"}
 
