@@ -16,6 +16,7 @@ class Action(models.TextChoices):
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_RENAMED = "organization.renamed"
     ORGANIZATION_TRANSFERRED = "organization.transferred"
+    ORGANIZATION_SETTINGS_CHANGED = "organization.settings-changed"
     MEMBERSHIP_CREATED = "membership.created"
     MEMBERSHIP_CHANGED = "membership.changed"
     MEMBERSHIP_REMOVED = "membership.removed"
@@ -29,6 +30,9 @@ class Action(models.TextChoices):
     AGENT_DELETED = "agent.deleted"
     API_KEY_CREATED = "api-key.created"
     API_KEY_REVOKED = "api-key.revoked"
+    API_KEY_ROTATED = "api-key.rotated"
+    API_KEY_SHORTENED = "api-key.shortened"
+    API_KEY_EXPIRING = "api-key.expiring"
     SESSION_DELETED = "session.deleted"
     USER_CREATED = "user.created"
     USER_PASSWORD_CHANGED = "user.password-changed"  # noqa: S105  (no password)

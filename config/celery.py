@@ -23,6 +23,7 @@ app.conf.beat_schedule = {
     "prune-console-sessions": {"task": "operations.jobs.prune_console_sessions", "schedule": 600.0},
     "prune-failure-counts": {"task": "operations.jobs.prune_failure_counts", "schedule": 600.0},
     "prune-invitations": {"task": "operations.jobs.prune_invitations", "schedule": 3600.0},
+    "remind-of-expiring-keys": {"task": "orgs.jobs.remind_of_expiring_keys", "schedule": 3600.0},
 }
 
 

@@ -20,7 +20,18 @@ from api.problems import Problem, problem_response
 from config import bodies
 from orgs import authentication, bearers, permissions, principals
 from orgs.api import me
-from orgs.services import accepting, api_keys, constraints, invitations, members, people, users
+from orgs.services import (
+    accepting,
+    api_keys,
+    constraints,
+    invitations,
+    key_policy,
+    key_powers,
+    key_rotation,
+    members,
+    people,
+    users,
+)
 from sessions_store import services as sessions_services
 from tasks import hot_paths, leases
 
@@ -109,7 +120,11 @@ TABLE: dict[type[Exception], Problem] = {
     accepting.PasswordWrong: Problem(401, "password-wrong", "The password is not that of the invited user."),
     accepting.TooManyAttempts: Problem(429, "too-many-attempts", "Too many passwords were tried."),
     people.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
-    api_keys.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
+    key_policy.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
+    key_powers.EnvironmentRefused: Problem(403, "environment-refused", "The calling key is for another environment."),
+    key_rotation.KeyRotated: Problem(409, "api-key-rotated", "The key has been replaced already."),
+    key_rotation.KeyEnded: Problem(409, "api-key-ended", "The key has ended and cannot be replaced."),
+    key_rotation.KeyMissing: Problem(403, "api-key-required", "This is for those who call with an API key."),
     api_keys.UnknownReference: Problem(422, "unknown-reference", "The body names something that is not there."),
     sessions_services.StateTooLarge: Problem(413, "state-too-large", "The state is too large."),
     hot_paths.LeaseLost: Problem(409, "lease-lost", "The lease is over."),

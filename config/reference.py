@@ -23,8 +23,9 @@ from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.permissions import ROLE_SCOPES, scopes_of_role  # noqa: E402
 from orgs.services.accepting import MOST_ATTEMPTS, MOST_ATTEMPTS_A_DAY  # noqa: E402
-from orgs.services.api_keys import MAX_KEY_LIFETIME  # noqa: E402
 from orgs.services.invitations import MOST_HOURS, MOST_PENDING  # noqa: E402
+from orgs.services.key_policy import MAX_KEY_LIFETIME, MOST_SHORTENED  # noqa: E402
+from orgs.services.key_rotation import MAX_OVERLAP  # noqa: E402
 from orgs.services.users import MAX_PREFERENCES_BYTES  # noqa: E402
 from sessions_store.services import MAX_STATE_BYTES  # noqa: E402
 
@@ -142,6 +143,8 @@ def limits() -> str:
         ("passwords tried with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),
         ("passwords tried with all of an address's", f"{MOST_ATTEMPTS_A_DAY} a day", "429 `too-many-attempts`"),
         ("the life of an API key, where it has an end", f"{MAX_KEY_LIFETIME.days:,} days", "422 `invalid-expiry`"),
+        ("the overlap of a rotation", f"{MAX_OVERLAP.days} days", "422 `invalid`"),
+        ("keys shortened by one change of the policy", f"{MOST_SHORTENED}", "the rest stays; send it again"),
     )
     return GENERATED + (
         "# Limits\n\nWhat is beyond them is refused, and nothing of it is kept. How long a statement may take and how "

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
-from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import ConsoleSession, FailureCount
 from api.models import IdempotentAnswer
 from orgs import tenancy
+from orgs.connections import limit_statements
 from orgs.models import Invitation
 
 BATCH = 1000
@@ -49,15 +49,9 @@ def _prune(due: Callable[[], QuerySet[Any]]) -> int:
     deleted: int = 0
     while True:
         with tenancy.system():
-            _limit_statements()
+            limit_statements(STATEMENT_TIMEOUT)
             rows = due()
             count, _ = rows.model.objects.filter(id__in=list(rows.values_list("id", flat=True)[:BATCH])).delete()
         deleted += count
         if count < BATCH:
             return deleted
-
-
-def _limit_statements() -> None:
-    """Have PostgreSQL cancel any statement of this transaction that takes too long, also one that waits for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [STATEMENT_TIMEOUT])

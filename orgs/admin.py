@@ -15,13 +15,13 @@ from api import documents
 from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from orgs.forms import KeyForm, OrganizationForm, ServiceForm
 from orgs.models import Agent, APIKey, Invitation, Membership, Organization
-from orgs.services import agents, api_keys, constraints, invitations, members, organizations
+from orgs.services import agents, api_keys, constraints, invitations, key_policy, key_rotation, members, organizations
 
 REFUSALS = (
     constraints.SlugTaken,
     constraints.AlreadyMember,
     members.LastOwner,
-    api_keys.InvalidExpiry,
+    key_policy.InvalidExpiry,
     api_keys.UnknownReference,
     ObjectDoesNotExist,
 )
@@ -179,13 +179,19 @@ class AgentAdmin(SubjectAdmin):
 class APIKeyAdmin(SubjectAdmin):
     """Keys are minted, shown once and revoked; nothing else about one changes."""
 
-    list_display = ["__str__", "organization", "user", "agent", "expires_at", "last_used_at", "revoked_at"]
+    list_display = [
+        "__str__", "organization", "environment", "user", "agent", "expires_at", "last_used_at", "revoked_at",
+    ]  # fmt: skip
+    list_filter = ["environment"]
     list_select_related = ["organization", "user", "agent"]
     search_fields = ["key_id", "name", "organization__slug"]
     autocomplete_fields = ["organization", "user", "agent"]
-    asked = ("organization", "name", "scopes", "user", "agent", "expires_at")
-    actions = ["revoke"]
-    readonly_fields = ["id", "key_id", "owner_id", "generation", "created_at", "last_used_at", "revoked_at"]
+    asked = ("organization", "name", "scopes", "environment", "user", "agent", "expires_at")
+    actions = ["rotate", "revoke"]
+    readonly_fields = [
+        "id", "key_id", "owner_id", "generation", "created_at", "last_used_at", "revoked_at", "replaces_key",
+        "replaced_by_key",
+    ]  # fmt: skip
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -202,14 +208,37 @@ class APIKeyAdmin(SubjectAdmin):
         request.minted = minted  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: APIKey, post_url_continue: str | None = None) -> HttpResponse:
+        return self._show(request, request.minted)  # type: ignore[attr-defined]
+
+    def _show(self, request: HttpRequest, minted: api_keys.MintedKey) -> HttpResponse:
         """Show the key in this very answer: a message would carry it through a cookie to the next page."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Keep this API key",
-            "minted": request.minted,  # type: ignore[attr-defined]
-        }
+        title = "Keep this API key"
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "minted": minted}
         return TemplateResponse(request, "admin/orgs/apikey/minted.html", context)
+
+    # By their ids alone: a select of all keys would be read for each.
+    @admin.display(description="Replaces")
+    def replaces_key(self, row: APIKey) -> str:
+        return str(row.replaces_id or "-")
+
+    @admin.display(description="Replaced by")
+    def replaced_by_key(self, row: APIKey) -> str:
+        return str(row.replaced_by_id or "-")
+
+    @admin.action(description="Rotate the chosen key (the old one works for a day)", permissions=["revoke"])
+    def rotate(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> HttpResponse | None:
+        """Rotate one key, for the page shows one; the new text is in this very answer."""
+        rows = list(queryset[:2])
+        if len(rows) != 1:
+            self.message_user(request, "Choose one key to rotate.", messages.ERROR)
+            return None
+        actor, overlap = actor_of(request), key_rotation.DEFAULT_OVERLAP
+        try:
+            minted = key_rotation.rotate_operator_key(rows[0].id, overlap=overlap, actor=actor, now=timezone.now())
+        except (key_rotation.KeyRotated, key_rotation.KeyEnded) as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return None
+        return self._show(request, minted)
 
     @admin.action(description="Revoke the chosen keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> None:

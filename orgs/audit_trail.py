@@ -36,7 +36,7 @@ def page(organization_id: uuid.UUID, filters: AuditFilter, *, cursor: str | None
     with tenancy.organization(organization_id):
         entries = _meant(organization_id, filters)
         if cursor is not None:
-            entries = entries.preceding(*_place(listing.decode(cursor)))
+            entries = entries.preceding(*_place(str(listing.decode(cursor))))
         rows = list(entries.first_of(filters.actions, count=limit + 1, newest_first=True))
     if len(rows) <= limit:
         return Page(rows, None)

@@ -83,7 +83,7 @@ def authenticate_header(header: str, organization: str | None = None) -> Princip
     if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("Send an API key: Authorization: Bearer hf_…")
     text = text.strip()
-    if not text.startswith(keys.PREFIX) and tokens.configured():
+    if not text.startswith(keys.OF_KEYS) and tokens.configured():
         return bearers.authenticate_token(text, bearers.read_name(organization), now=datetime.now(UTC))
     principal = authenticate_key(text)
     if organization is not None:
@@ -138,32 +138,33 @@ def confirm(principal: Principal, now: datetime) -> APIKey | None:
         _confirm_user(principal)
         return None
     key = APIKey.objects.select_for_update(no_key=True).get(id=principal.key_id)
-    role = _lock_role(key.organization_id, key.user_id) if key.user_id else None
-    if key.revoked_at is not None or (key.user_id is not None and role is None):
+    place = find_place(key.organization_id, key.user_id) if key.user_id else None
+    if key.revoked_at is not None or (key.user_id is not None and place is None):
         forget(key.key_id)
         raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
     if key.expires_at is not None and key.expires_at <= now:
+        forget(key.key_id)
         raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
-    if role is not None and not principal.scopes <= scopes_of_role(role):
+    if place is not None and not principal.scopes <= scopes_of_role(place.role):
         forget(key.key_id)
         raise ScopeMissing("The key's user was given a lesser role.")
     return key
 
 
 def _confirm_user(principal: Principal) -> None:
-    role = _lock_role(principal.organization_id, principal.actor_id)
-    if role == principal.role:
+    place = find_place(principal.organization_id, principal.actor_id)
+    if place is not None and place.role == principal.role:
         return
     bearers.forget_user(principal.actor_id)
-    if role is None:
+    if place is None:
         raise UserUnknown("The token's user was deactivated, or has left the organization.")
     raise ScopeMissing("The role of the token's user has changed; try again.")
 
 
-def _lock_role(organization_id: uuid.UUID, user_id: uuid.UUID) -> str | None:
-    """Lock a membership and return its role; a deactivation alone has no row that the serving role could lock."""
+def find_place(organization_id: uuid.UUID, user_id: uuid.UUID) -> Membership | None:
+    """Lock an active user's membership inside the open scope; a deactivation alone has no row that could be locked."""
     places = Membership.objects.filter(organization_id=organization_id, user_id=user_id, user__is_active=True)
-    return places.select_for_update(no_key=True, of=("self",)).values_list("role", flat=True).first()
+    return places.select_for_update(no_key=True, of=("self",)).first()
 
 
 def forget(key_id: str) -> None:
@@ -176,7 +177,7 @@ def forget(key_id: str) -> None:
 
 def _believed(text: str) -> KnownKey | None:
     """Return what is still believed of the key that stands where a key's id stands; its digest will tell the rest."""
-    known = _known.get(text[keys.ID])
+    known = _known.get(keys.claimed_id(text))
     return known if known is not None and time.monotonic() - known.read_at < BELIEVED_SECONDS else None
 
 
@@ -200,7 +201,7 @@ def _look_up(text: str) -> KnownKey | None:
 
 
 def _read(row: tuple, read_at: float) -> KnownKey:  # type: ignore[type-arg]
-    row_id, organization_id, digest, scopes, user_id, agent_id, expires_at, revoked_at, last_used_at, role = row
+    row_id, organization_id, digest, scopes, user_id, agent_id, expires_at, revoked_at, last_used_at, role, kind = row
     granted = including(scopes)
     if user_id is not None:
         actor_type, actor_id = ActorType.USER, user_id
@@ -209,6 +210,6 @@ def _read(row: tuple, read_at: float) -> KnownKey:  # type: ignore[type-arg]
         actor_type, actor_id = ActorType.AGENT, agent_id
     else:
         actor_type, actor_id = ActorType.API_KEY, row_id
-    principal = Principal(organization_id, actor_type, actor_id, row_id, granted, role)
+    principal = Principal(organization_id, actor_type, actor_id, row_id, granted, role, kind)
     gone = revoked_at is not None or (user_id is not None and role is None)
     return KnownKey(read_at, bytes(digest), principal, expires_at, gone, last_used_at)

@@ -69,6 +69,12 @@ def bound_statements(seconds: int) -> None:
     options["options"] = f"{told} {options.get('options', '')}".strip()
 
 
+def limit_statements(timeout: str = "60s") -> None:
+    """Have PostgreSQL cancel any statement of this transaction that takes too long, also one that waits for a lock."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [timeout])
+
+
 def drop_dead_connection() -> None:
     """Close this thread's idle connection when the server has hung up on it.
 

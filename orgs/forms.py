@@ -44,11 +44,12 @@ class KeyForm(ServiceForm):
 
     class Meta:
         model = APIKey
-        fields = ("organization", "name", "scopes", "user", "agent", "expires_at")
+        fields = ("organization", "name", "scopes", "environment", "user", "agent", "expires_at")
         help_texts: ClassVar[dict[str, str]] = {
             "user": "A member of the organization, whom the key acts as. Without user and agent it acts as itself.",
             "agent": "An agent of the organization, which the key acts as.",
-            "expires_at": "In UTC. Without one the key works until it is revoked.",
+            "environment": "What the key is for. Its prefix says it, and it never changes.",
+            "expires_at": "In UTC. Without one the key lives as long as the organization allows.",
         }
 
     def clean(self) -> Any:

@@ -1,8 +1,9 @@
-"""The form of an API key, `hf_<id>_<secret><checksum>`, and of an invitation's token, the same behind `hfi_`.
+"""The form of an API key, `<prefix>_<id>_<secret><checksum>`, and of an invitation's token, the same behind `hfi_`.
 
-`id` (12 characters) finds the row, `secret` (32, about 190 bits) proves the right to it, `checksum` (6) is the
-CRC-32 of all before it in base 62, so that a mistyped key never costs a query and a secret scanner can tell a real key
-from a lookalike: `hfi?_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}`.
+The prefix names the environment: `hf_` production, `hfs_` staging, `hfd_` development, `hft_` test. `id` (12
+characters) finds the row, `secret` (32, about 190 bits) proves the right to it, `checksum` (6) is the CRC-32 of all
+before it in base 62, so that a mistyped key never costs a query and a secret scanner can tell a real key from a
+lookalike: `hf[sdti]?_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}`. docs/reference/key-format.md is written for those.
 """
 
 import hashlib
@@ -12,14 +13,32 @@ import string
 import zlib
 from dataclasses import dataclass
 
+from django.db.models import TextChoices
+
+
+class Environment(TextChoices):
+    """What a key is for. Its text says it, so that people and scanners see it; nothing changes it."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+    DEVELOPMENT = "development"
+    TEST = "test"
+
+
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-PREFIX = "hf_"
 ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 32, 6
-# Where the id stands in a key.
-ID = slice(len(PREFIX), len(PREFIX) + ID_LENGTH)
-REST = rf"_([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
-FORM = re.compile(rf"hf{REST}")
-INVITATION_FORM = re.compile(rf"hfi{REST}")
+PREFIXES: dict[str, str] = {
+    Environment.PRODUCTION: "hf_",
+    Environment.STAGING: "hfs_",
+    Environment.DEVELOPMENT: "hfd_",
+    Environment.TEST: "hft_",
+}
+INVITATION_PREFIX = "hfi_"
+# What tells a key from a token of an identity provider.
+OF_KEYS = tuple(PREFIXES.values())
+REST = rf"([0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
+FORM = re.compile(rf"(hf[sdt]?_){REST}")
+INVITATION_FORM = re.compile(rf"({INVITATION_PREFIX}){REST}")
 
 
 @dataclass(frozen=True)
@@ -34,9 +53,9 @@ class NewKey:
         return digest(self.text)
 
 
-def generate(prefix: str = "hf") -> NewKey:
+def generate(prefix: str = PREFIXES[Environment.PRODUCTION]) -> NewKey:
     key_id, secret = _random(ID_LENGTH), _random(SECRET_LENGTH)
-    body = f"{prefix}_{key_id}_{secret}"
+    body = f"{prefix}{key_id}_{secret}"
     return NewKey(key_id, body + checksum(body))
 
 
@@ -45,7 +64,12 @@ def find_key_id(text: str, form: re.Pattern[str] = FORM) -> str | None:
     match = form.fullmatch(text)
     if match is None or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
         return None
-    return match[1]
+    return match[2]
+
+
+def claimed_id(text: str) -> str:
+    """Return what stands where a key's id stands, whatever the text is: for keys that are known already."""
+    return text[3:15] if text[2:3] == "_" else text[4:16]
 
 
 def digest(text: str) -> bytes:

@@ -12,11 +12,16 @@ from django.utils import timezone
 from accounts.models import User
 from api.fields import ExactJSONField
 from api.identifiers import new_id
+from orgs.keys import PREFIXES, Environment
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 KEPT_AFTER_EXPIRY = timedelta(days=90)
 # In Python `$` would also stand before a line's end.
 valid_slug = RegexValidator(SLUG.removesuffix("$") + r"\Z", "Use 1 to 63 lower-case letters, digits and inner hyphens.")
+
+
+MAX_KEY_DAYS = 3650
+MAX_REMINDER_DAYS = 90
 
 
 class Changing(models.Model):
@@ -53,10 +58,21 @@ class Organization(Changing):
     slug = models.CharField(max_length=63, validators=[valid_slug])
     owner_id = models.UUIDField(editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # How long a new key may live, where that has a limit; and how long before a key's end its reminder comes, if ever.
+    key_max_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    key_reminder_days = models.PositiveSmallIntegerField(default=14, db_default=14)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.CheckConstraint(
+                name="orgs_organization_key_max_days",
+                condition=models.Q(key_max_days=None) | models.Q(key_max_days__range=(1, MAX_KEY_DAYS)),
+            ),
+            models.CheckConstraint(
+                name="orgs_organization_key_reminder_days",
+                condition=models.Q(key_reminder_days__range=(0, MAX_REMINDER_DAYS)),
+            ),
             models.UniqueConstraint(
                 fields=["slug"],
                 name="orgs_organization_slug_unique",
@@ -214,6 +230,42 @@ class Agent(TenantModel):
         return self.name
 
 
+class APIKeyStatus(models.TextChoices):
+    """What has become of a key: the first of these that is true of it."""
+
+    REVOKED = "revoked"
+    REPLACED = "replaced"
+    EXPIRED = "expired"
+    ACTIVE = "active"
+
+
+class APIKeyQuerySet(models.QuerySet["APIKey"]):
+    def standing(self) -> "APIKeyQuerySet":
+        """Leave out what was ended or replaced by somebody, whatever its expiry."""
+        return self.filter(revoked_at=None, replaced_by=None)
+
+    def in_status(self, status: str, now: datetime) -> "APIKeyQuerySet":
+        if status == APIKeyStatus.REVOKED:
+            return self.exclude(revoked_at=None)
+        if status == APIKeyStatus.REPLACED:
+            return self.filter(revoked_at=None).exclude(replaced_by=None)
+        if status == APIKeyStatus.EXPIRED:
+            return self.standing().filter(expires_at__lte=now)
+        return self.standing().filter(models.Q(expires_at=None) | models.Q(expires_at__gt=now))
+
+    def unused_since(self, instant: datetime) -> "APIKeyQuerySet":
+        return self.filter(models.Q(last_used_at=None) | models.Q(last_used_at__lt=instant))
+
+    def to_remind_of(self, now: datetime) -> "APIKeyQuerySet":
+        """Those that end within their organization's days of notice and were not yet reminded of."""
+        notice = models.F("organization__key_reminder_days") * models.Value(timedelta(days=1))
+        due = models.ExpressionWrapper(models.F("expires_at") - notice, output_field=models.DateTimeField())
+        ending = self.standing().filter(
+            reminded_at=None, expires_at__gt=now, expires_at__lte=now + timedelta(days=MAX_REMINDER_DAYS)
+        )
+        return ending.filter(organization__key_reminder_days__gt=0).alias(due_at=due).filter(due_at__lte=now)
+
+
 class APIKey(TenantModel):
     """The right to call the API as a user, an agent, or the key itself. Only a digest of the secret is kept."""
 
@@ -226,18 +278,52 @@ class APIKey(TenantModel):
     agent = models.ForeignKey(
         Agent, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_constraint=False
     )
+    environment = models.CharField(
+        max_length=11,
+        choices=Environment.choices,
+        default=Environment.PRODUCTION,
+        db_default=Environment.PRODUCTION,
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
+    # When the reminder of the present expiry was published.
+    reminded_at = models.DateTimeField(null=True, editable=False)
+    # The two sides of a rotation, both within the organization (same_organization). A key is replaced once.
+    replaces = models.OneToOneField(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
+    replaced_by = models.OneToOneField(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
+
+    objects = APIKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
         verbose_name_plural = "API keys"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization", "-id"], name="orgs_apikey_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="orgs_apikey_by_organization"),
+            models.Index(
+                "organization",
+                models.F("last_used_at").asc(nulls_first=True),
+                "id",
+                name="orgs_apikey_by_last_use",
+            ),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(revoked_at=None, replaced_by=None, reminded_at=None),
+                name="orgs_apikey_to_remind_of",
+            ),
+        ]
         constraints = [
+            models.UniqueConstraint(fields=["organization", "id"], name="orgs_apikey_of_organization"),
             models.CheckConstraint(name="orgs_apikey_one_bearer", condition=models.Q(user=None) | models.Q(agent=None)),
+            models.CheckConstraint(
+                name="orgs_apikey_environment", condition=models.Q(environment__in=Environment.values)
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"hf_{self.key_id} ({self.name})"
+        return f"{PREFIXES[self.environment]}{self.key_id} ({self.name})"

@@ -28,6 +28,8 @@ class Principal:
     key_id: uuid.UUID | None
     scopes: frozenset[str]
     role: str | None = None
+    # What the key is for, as `orgs.keys.Environment` has it.
+    environment: str = "production"
     # As the log, the events and the audit trail name them; made once, since a warm key's principal serves many calls.
     actor: str = field(init=False)
     organization: str = field(init=False)

@@ -13,6 +13,7 @@ from accounts.console_sessions import SessionStore, digest
 from accounts.models import ConsoleSession, User
 from api import documents
 from orgs import tenancy
+from orgs.keys import Environment
 from orgs.models import Agent, Membership, Organization, Role
 from orgs.permissions import EVERYTHING
 from orgs.services import api_keys, organizations
@@ -55,6 +56,7 @@ def make_key(
     scopes: tuple[str, ...] = EVERYTHING,
     user: User | None = None,
     agent: Agent | None = None,
+    environment: Environment = Environment.PRODUCTION,
     expires_at: datetime | None = None,
 ) -> api_keys.MintedKey:
     with tenancy.system():
@@ -62,6 +64,7 @@ def make_key(
             organization,
             name="test",
             scopes=scopes,
+            environment=environment,
             actor="test",
             owner_id=organization.owner_id,
             user_id=user and user.id,

@@ -1,10 +1,12 @@
 """Identity over HTTP."""
 
-from orgs.api import agents, api_keys, audit, invitations, me, members, organizations
+from orgs.api import agents, api_keys, audit, invitations, me, members, my_keys, organizations, settings
 
 routers = (
     me.router,
+    my_keys.router,
     organizations.router,
+    settings.router,
     members.router,
     invitations.router,
     agents.router,

@@ -1,6 +1,8 @@
 """The organization's API keys."""
 
 import uuid
+from datetime import timedelta
+from enum import StrEnum
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -10,17 +12,24 @@ from ninja.responses import Status
 from api import etags
 from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
 from api.headers import reads
+from api.values import Instant, SubjectId
 from orgs import tenancy
 from orgs.api.parameters import Cursor, Limit
-from orgs.models import APIKey
+from orgs.keys import Environment
+from orgs.models import APIKey, APIKeyStatus
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut
-from orgs.schemas.api_keys import APIKeyIn, APIKeyOut, MintedKeyOut
-from orgs.services import api_keys
+from orgs.schemas.api_keys import APIKeyIn, APIKeyOut, MintedKeyOut, RotationIn
+from orgs.services import api_keys, key_rotation
 from orgs.subjects import expected_generations, get_subject, tagged
 
 router = Router(tags=["api-keys"])
+
+
+class Order(StrEnum):
+    NEWEST = "newest"
+    LAST_USED = "last_used"
 
 
 @router.post("/api-keys", response={201: MintedKeyOut})
@@ -32,22 +41,42 @@ def create_api_key(request: Request, body: APIKeyIn, response: HttpResponse) -> 
         name=body.name,
         scopes=[str(scope) for scope in body.scopes],
         agent_id=body.agent_id,
+        user_id=body.user_id,
+        environment=body.environment,
         expires_at=body.expires_at,
         now=timezone.now(),
     )
-    response["Location"] = f"/api/v1/api-keys/{minted.row.id}"
-    tagged(response, minted.row)
-    return Status(201, minted_out(minted))
+    return minted_response(response, minted)
 
 
 @router.get("/api-keys", response=PageOut[APIKeyOut])
 @requires(Scope.API_KEYS_READ)
-def list_api_keys(request: Request, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT) -> Page[APIKey]:
-    """List the organization's keys, newest first, revoked ones too."""
+def list_api_keys(
+    request: Request,
+    environment: Environment | None = None,
+    user_id: SubjectId | None = None,
+    agent_id: SubjectId | None = None,
+    status: APIKeyStatus | None = None,
+    unused_since: Instant | None = None,
+    order: Order = Order.NEWEST,
+    cursor: Cursor | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[APIKey]:
+    """List the organization's keys, newest first or those unused for longest first, revoked ones too.
+
+    `unused_since` leaves out what was used at that time or later. A key that is used while you page moves to the end.
+    """
     organization_id = request.principal.organization_id
+    given = {"environment": environment, "user_id": user_id, "agent_id": agent_id}
+    listing = Listing("api-keys", organization_id, (*given.values(), status, unused_since, order))
+    by_use = order == Order.LAST_USED
     with tenancy.organization(organization_id):
         rows = APIKey.objects.filter(organization_id=organization_id)
-        return paginate(rows, Listing("api-keys", organization_id), cursor=cursor, limit=limit)
+        rows = rows.filter(**{name: value for name, value in given.items() if value is not None})
+        rows = rows if status is None else rows.in_status(status, timezone.now())
+        rows = rows if unused_since is None else rows.unused_since(unused_since)
+        longest_ago = "last_used_at" if by_use else None
+        return paginate(rows, listing, cursor=cursor, limit=limit, newest_first=not by_use, longest_ago=longest_ago)
 
 
 @router.get("/api-keys/{id:row_id}", response=APIKeyOut)
@@ -66,6 +95,31 @@ def revoke_api_key(request: Request, row_id: uuid.UUID) -> Status[None]:
     expected = expected_generations(request, APIKey, row_id)
     api_keys.revoke_api_key(request.principal, row_id, expected=expected, now=timezone.now())
     return Status(204, None)
+
+
+@router.post("/api-keys/{id:row_id}/rotate", response={201: MintedKeyOut})
+@requires(Scope.API_KEYS_WRITE)
+@reads(etags.IF_MATCH)
+def rotate_api_key(
+    request: Request, row_id: uuid.UUID, body: RotationIn, response: HttpResponse
+) -> Status[MintedKeyOut]:
+    """Replace a key, at most as powerful as the calling one, by a new one; the old one works for an overlap."""
+    minted = key_rotation.rotate_api_key(
+        request.principal,
+        row_id,
+        overlap=timedelta(seconds=body.overlap_seconds),
+        expires_at=body.expires_at,
+        expected=expected_generations(request, APIKey, row_id),
+        now=timezone.now(),
+    )
+    return minted_response(response, minted)
+
+
+def minted_response(response: HttpResponse, minted: api_keys.MintedKey) -> Status[MintedKeyOut]:
+    """Answer with a new key, where it is, and its ETag."""
+    response["Location"] = f"/api/v1/api-keys/{minted.row.id}"
+    tagged(response, minted.row)
+    return Status(201, minted_out(minted))
 
 
 def minted_out(minted: api_keys.MintedKey) -> MintedKeyOut:

@@ -12,6 +12,7 @@ from api.headers import reads
 from api.responses import document_response
 from orgs import tenancy
 from orgs.api.api_keys import minted_out
+from orgs.keys import Environment
 from orgs.models import Membership, Organization, Role
 from orgs.permissions import Scope, any_key, body_limit, of_users, precheck, requires
 from orgs.principals import ActorType, Request
@@ -65,6 +66,7 @@ def me(request: Request, response: HttpResponse) -> MeOut:
         actor_type=principal.actor_type,
         actor_id=principal.actor_id,
         api_key_id=principal.key_id,
+        environment=Environment(principal.environment),
         role=Role(principal.role) if principal.role else None,
         scopes=sorted(principal.scopes),
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from orgs.keys import Environment
 from orgs.models import Role
 from orgs.schemas import Email, In, Out, not_null
 from orgs.schemas.api_keys import MintedKeyOut
@@ -47,6 +48,7 @@ class MeOut(Out):
     actor_type: str
     actor_id: uuid.UUID
     api_key_id: uuid.UUID | None
+    environment: Environment
     role: Role | None
     scopes: list[str]
     user: ProfileOut | None = None

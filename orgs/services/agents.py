@@ -15,6 +15,7 @@ from orgs.models import Agent, APIKey
 from orgs.principals import Principal
 from orgs.services.api_keys import mark_revoked
 from orgs.services.constraints import constraints
+from orgs.services.key_policy import lock_policy
 from orgs.services.recording import expect, note
 
 
@@ -68,10 +69,12 @@ def set_agent_fields(
 def delete_agent(principal: Principal, agent_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
     """Delete an agent and its keys, which are revoked first; what else names it is told, and stays.
 
-    The keys are locked before the agent, as by a key that makes another for its own agent. Whoever is about to name the
-    agent has locked it and is waited for, or waits and does not find it. Raises Agent.DoesNotExist, PreconditionFailed.
+    The organization is locked first, so that meanwhile no key is made for the agent or rotated; then its keys, then the
+    agent. Whoever is about to name the agent has locked it and is waited for, or waits and does not find it.
+    Raises Agent.DoesNotExist, PreconditionFailed.
     """
     with tenancy.organization(principal.organization_id):
+        lock_policy(principal.organization_id)
         borne = APIKey.objects.filter(organization_id=principal.organization_id, agent_id=agent_id).order_by("id")
         list(borne.select_for_update())
         agents = Agent.objects.filter(organization_id=principal.organization_id)

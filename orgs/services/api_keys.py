@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,17 +11,14 @@ from django.db import transaction
 from accounts.models import User
 from audit.models import Action
 from orgs import keys, tenancy
-from orgs.authentication import confirm, forget
+from orgs.authentication import confirm, find_place, forget
+from orgs.keys import Environment
 from orgs.models import Agent, APIKey, Membership, Organization
-from orgs.permissions import ScopeMissing, including
+from orgs.permissions import including, scopes_of_role
 from orgs.principals import Principal
+from orgs.services.key_policy import check_expiry, earliest, lock_policy, policy_end
+from orgs.services.key_powers import check_environment, check_identity, check_role, check_scopes
 from orgs.services.recording import expect, note
-
-MAX_KEY_LIFETIME = timedelta(days=3650)
-
-
-class InvalidExpiry(Exception):
-    """Raised when a key would expire in the past or in more than ten years."""
 
 
 class UnknownReference(Exception):
@@ -42,49 +39,81 @@ def create_api_key(
     name: str,
     scopes: Iterable[str],
     agent_id: uuid.UUID | None = None,
+    user_id: uuid.UUID | None = None,
+    environment: str | None = None,
     expires_at: datetime | None = None,
     now: datetime,
 ) -> MintedKey:
     """Create a key of the caller's organization, at most as powerful as the caller's own.
 
-    With an agent the key acts as that agent, else as itself; it never outlives the caller's key, but does outlive the
-    caller's leaving: it is the organization's. `owner_id` and the audit entry keep who made it.
-    Raises ScopeMissing, InvalidExpiry, UnknownReference, KeyRevoked, KeyExpired, UserUnknown.
+    With an agent or a user the key acts as them, else as itself; without an environment it has the caller's. It never
+    outlives the caller's key, but does outlive the caller's leaving unless it acts as them: it is the organization's.
+    A token ends within hours and is renewed: what its user makes is not bound to it. `owner_id` and the audit entry
+    keep who made it.
+    Raises ScopeMissing, EnvironmentRefused, InvalidExpiry, UnknownReference, KeyRevoked, KeyExpired, UserUnknown.
     """
-    wanted = sorted(set(scopes))
-    excess = including(wanted) - principal.scopes
-    if excess:
-        raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
-    _check_expiry(expires_at, now)
+    wanted, environment = sorted(set(scopes)), environment or principal.environment
+    check_scopes(principal, wanted)
+    check_environment(principal, environment)
     with tenancy.organization(principal.organization_id):
+        organization = lock_policy(principal.organization_id)
         own = confirm(principal, now)
-        # A token ends within hours and is renewed: what its user makes is not bound to it.
-        own_expiry = own.expires_at if own else None
-        if own_expiry is not None and (expires_at or own_expiry) > own_expiry:
-            raise InvalidExpiry("A key cannot make one that outlives it.")
-        if agent_id is not None:
-            _hold_agent(principal.organization_id, agent_id)
-        organization = Organization.objects.get(id=principal.organization_id)
+        bound = own.expires_at if own is not None else None
+        if expires_at is not None:
+            check_expiry(organization, expires_at, bound=bound, now=now)
+        _check_bearer(principal, agent_id, user_id, wanted)
         return mint(
             organization,
             name=name,
             scopes=wanted,
+            environment=environment,
             actor=principal.actor,
             owner_id=principal.actor_id,
             agent_id=agent_id,
-            expires_at=expires_at or own_expiry,
+            user_id=user_id,
+            expires_at=expires_at or earliest(bound, policy_end(organization, now)),
             made_with=principal.key_id,
         )
+
+
+def _check_bearer(
+    principal: Principal, agent_id: uuid.UUID | None, user_id: uuid.UUID | None, scopes: list[str]
+) -> None:
+    if agent_id is not None:
+        _hold_agent(principal.organization_id, agent_id)
+    if user_id is not None:
+        place = find_place(principal.organization_id, user_id)
+        if place is None:
+            raise UnknownReference("The organization has no such member.")
+        check_identity(principal, place)
+        check_role(place, scopes)
 
 
 def revoke_api_key(principal: Principal, row_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
     """Revoke a key of the caller's organization for good; revoking it again changes nothing.
 
-    Raises APIKey.DoesNotExist, PreconditionFailed.
+    Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused.
     """
     with tenancy.organization(principal.organization_id):
         row = APIKey.objects.select_for_update().get(organization_id=principal.organization_id, id=row_id)
         expect(row, expected)
+        check_environment(principal, row.environment)
+        mark_revoked(row, actor=principal.actor, now=now)
+
+
+def revoke_own_key(
+    principal: Principal, row_id: uuid.UUID, *, user_id: uuid.UUID, expected: list[int] | None, now: datetime
+) -> None:
+    """Do the same to a key of the calling user, at most as powerful as the calling one.
+
+    Raises ScopeMissing too. What the user's role takes from a key does not count.
+    """
+    with tenancy.organization(principal.organization_id):
+        own = APIKey.objects.filter(organization_id=principal.organization_id, user_id=user_id)
+        row = own.select_for_update().get(id=row_id)
+        expect(row, expected)
+        check_environment(principal, row.environment)
+        check_scopes(principal, including(row.scopes) & scopes_of_role(principal.role or ""))
         mark_revoked(row, actor=principal.actor, now=now)
 
 
@@ -102,6 +131,7 @@ def issue_operator_key(
     *,
     name: str,
     scopes: Iterable[str],
+    environment: str = Environment.PRODUCTION,
     user: User | None = None,
     agent: Agent | None = None,
     expires_at: datetime | None = None,
@@ -109,8 +139,10 @@ def issue_operator_key(
     now: datetime,
 ) -> MintedKey:
     """Create a key for an operator, in the system scope. Raises InvalidExpiry, UnknownReference."""
-    _check_expiry(expires_at, now)
     with tenancy.system():
+        organization = lock_policy(organization.id)
+        if expires_at is not None:
+            check_expiry(organization, expires_at, now=now)
         if user and not Membership.objects.filter(organization=organization, user=user).exists():
             raise UnknownReference("This user is not a member of the organization.")
         if agent:
@@ -119,11 +151,12 @@ def issue_operator_key(
             organization,
             name=name,
             scopes=sorted(set(scopes)),
+            environment=environment,
             actor=actor,
             owner_id=organization.owner_id,
             user=user,
             agent=agent,
-            expires_at=expires_at,
+            expires_at=expires_at or policy_end(organization, now),
         )
 
 
@@ -134,22 +167,19 @@ def _hold_agent(organization_id: uuid.UUID, agent_id: uuid.UUID) -> None:
         raise UnknownReference("The organization has no such agent.")
 
 
-def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
-    if expires_at is not None and not now < expires_at <= now + MAX_KEY_LIFETIME:
-        raise InvalidExpiry("expires_at must lie in the future, at most ten years from now.")
-
-
 def mint(
     organization: Organization,
     *,
     name: str,
     scopes: Iterable[str],
+    environment: str = Environment.PRODUCTION,
     actor: str,
     owner_id: uuid.UUID,
     made_with: uuid.UUID | None = None,
+    replaces: APIKey | None = None,
     **bearer: Any,
 ) -> MintedKey:
-    made = keys.generate()
+    made = keys.generate(keys.PREFIXES[environment])
     row = APIKey.objects.create(
         organization=organization,
         owner_id=owner_id,
@@ -157,8 +187,13 @@ def mint(
         digest=made.digest,
         name=name,
         scopes=list(scopes),
+        environment=environment,
+        replaces=replaces,
         **bearer,
     )
     facts = {"made_with": str(made_with)} if made_with else {}
-    note(Action.API_KEY_CREATED, row, actor, scopes=row.scopes, **facts)
+    if replaces is not None:
+        facts["replaces"] = str(replaces.id)
+    action = Action.API_KEY_CREATED if replaces is None else Action.API_KEY_ROTATED
+    note(action, row, actor, scopes=row.scopes, environment=row.environment, **facts)
     return MintedKey(row, made.text)

@@ -43,7 +43,7 @@ def invite(principal: Principal, *, email: str, role: str, hours: int, now: date
     Raises ScopeMissing, AlreadyMember, InvitationExists, TooManyInvitations, KeyRevoked, KeyExpired.
     """
     require_power_over(principal, role)
-    made = keys.generate("hfi")
+    made = keys.generate(keys.INVITATION_PREFIX)
     with constraints(), tenancy.organization(principal.organization_id):
         _lock_caller(principal, now)
         _check_offer(principal, email, now)
@@ -69,7 +69,7 @@ def resend(
 
     Raises what `invite` does, and InvitationUsed, InvitationRevoked, PreconditionFailed, Invitation.DoesNotExist.
     """
-    made = keys.generate("hfi")
+    made = keys.generate(keys.INVITATION_PREFIX)
     with tenancy.organization(principal.organization_id):
         _lock_caller(principal, now)
         row = _lock(principal, invitation_id, expected)

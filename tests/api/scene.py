@@ -103,7 +103,20 @@ class Scene:
                 "name": "New",
                 "scopes": ["tasks:read"],
                 "agent_id": self.ids["agent_id"],
+                "environment": "test",
                 "expires_at": "2030-01-01T00:00:00Z",
+            },
+            "create_my_key": {
+                "name": "New",
+                "scopes": ["tasks:read"],
+                "environment": "test",
+                "expires_at": "2030-01-01T00:00:00Z",
+            },
+            "rotate_api_key": {"overlap_seconds": 60, "expires_at": "2030-01-01T00:00:00Z"},
+            "rotate_my_key": {"overlap_seconds": 60, "expires_at": "2030-01-01T00:00:00Z"},
+            "rotate_own_key": {"overlap_seconds": 3600},
+            "change_organization_settings": {
+                "api_keys": {"max_lifetime_days": 3650, "reminder_days": 7, "apply_to_existing": False}
             },
             "create_session": {
                 "title": "New",
@@ -154,10 +167,10 @@ def make_scene(organization: Organization | None = None) -> Scene:
     ids = {
         "organization_id": str(organization.id),
         "membership_id": owner.get("/members").json["items"][0]["id"],
-        "user_id": str(organization.owner_id),
         "invitation_id": invitation.json["id"],
         "agent_id": str(agent.id),
-        "row_id": str(factories.make_key(organization).row.id),
+        "row_id": str(factories.make_key(organization, user=user).row.id),
+        "user_id": str(user.id),
         "session_id": factories.create_session(owner)["id"],
         "task_id": task["id"],
         "context_id": task["context_id"],

@@ -18,7 +18,8 @@ PUBLISHED = CHECKOUT / "docs" / "reference" / "openapi.json"
 # Whoever signs up has no key yet.
 PUBLIC = {"sign_up", "look_up_invitation", "accept_invitation"}
 # Any key may ask who it is.
-UNSCOPED = PUBLIC | {"me"}
+OF_USERS = {"create_my_key", "get_my_key", "list_my_keys", "revoke_my_key", "rotate_my_key"}
+UNSCOPED = PUBLIC | OF_USERS | {"me", "rotate_own_key"}
 
 
 def _name(operation: Operation) -> str:

@@ -109,6 +109,7 @@ def test_createapikey_makes_one_that_acts_as_a_member_and_expires(organization: 
         (["--expires-in-days", "0"], "1 to 3650"),
         (["--name", "n" * 201], "1 to 200"),
         (["--scope", "everything"], "invalid choice"),
+        (["--environment", "moon"], "invalid choice"),
     ],
     ids=str,
 )
@@ -127,6 +128,20 @@ def test_createapikey_refuses_someone_of_another_organization(organization: Orga
 def test_createapikey_refuses_an_unknown_organization() -> None:
     with pytest.raises(CommandError, match="no organization 'nothing-here'"):
         run("createapikey", "nothing-here")
+
+
+def test_createapikey_makes_one_for_an_environment(organization: Organization) -> None:
+    key = run("createapikey", organization.slug, "--environment", "staging")
+
+    assert key.startswith("hfs_")
+    assert Caller(key).get("/me").json["environment"] == "staging"
+
+
+def test_createapikey_keeps_to_the_organizations_policy(organization: Organization) -> None:
+    system_rows("UPDATE orgs_organization SET key_max_days = 30 WHERE id = %s", organization.id)
+
+    with pytest.raises(CommandError, match="at most 30 days"):
+        run("createapikey", organization.slug, "--expires-in-days", "31")
 
 
 @pytest.fixture

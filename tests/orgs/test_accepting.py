@@ -198,7 +198,7 @@ def test_an_expired_invitation_works_no_more(founder: Caller) -> None:
 
 def test_a_token_that_nobody_made_is_not_found(founder: Caller) -> None:
     made = invite(founder)
-    secret = keys.generate("hfi").text
+    secret = keys.generate(keys.INVITATION_PREFIX).text
     # The id of an invitation with another's secret: only the digest tells.
     body = f"hfi_{made['token'].split('_')[1]}_{secret.split('_')[2][:32]}"
     guessed = body + keys.checksum(body)

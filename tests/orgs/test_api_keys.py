@@ -75,7 +75,9 @@ def test_a_key_is_shown_once(owner: Caller) -> None:
         {"name": "n" * 201},
         {"agent_id": "not-an-id"},
         {"expires_at": "2030-01-01T00:00:00"},
-        {"user_id": str(uuid.uuid4())},
+        {"user_id": "not-an-id"},
+        {"user_id": str(uuid.uuid4()), "agent_id": str(uuid.uuid4())},
+        {"environment": "moon"},
     ],
 )
 def test_creating_a_key_refuses_what_is_not_a_key(owner: Caller, fields: dict[str, Any]) -> None:

@@ -145,7 +145,11 @@ def test_a_key_keeps_who_made_it_and_with_which_key(organization: Organization) 
     entry = audit_of(organization)[-1]
     assert made["owner_id"] == str(user.id)
     assert (entry["action"], entry["actor"], entry["subject_id"]) == ("api-key.created", f"user:{user.id}", made["id"])
-    assert entry["detail"] == {"scopes": ["tasks:read"], "made_with": str(own.row.id)}
+    assert entry["detail"] == {
+        "scopes": ["tasks:read"],
+        "environment": "production",
+        "made_with": str(own.row.id),
+    }
 
 
 def test_a_membership_elsewhere_does_not_keep_a_key_alive(organization: Organization) -> None:

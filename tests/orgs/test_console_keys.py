@@ -18,7 +18,12 @@ ADD = "/admin/orgs/apikey/add/"
 
 
 def form_of(organization: Organization, **fields: Any) -> dict[str, Any]:
-    return {"organization": str(organization.id), "name": "Minted", "scopes": ["orgs:read", "tasks:write"]} | fields
+    return {
+        "organization": str(organization.id),
+        "name": "Minted",
+        "scopes": ["orgs:read", "tasks:write"],
+        "environment": "production",
+    } | fields
 
 
 def shown(answer: Any) -> str:
@@ -142,3 +147,78 @@ def test_a_minted_key_is_not_changed(browser: Browser, organization: Organizatio
     )
 
     assert answer.status_code == 403
+
+
+LIST = "/admin/orgs/apikey/"
+
+
+def rotate(browser: Browser, *keys: APIKey, **headers: str) -> Any:
+    return browser.send(LIST, {"action": "rotate", "_selected_action": [str(key.id) for key in keys]}, **headers)
+
+
+def test_a_minted_key_is_for_the_environment_that_was_chosen(browser: Browser, organization: Organization) -> None:
+    answer = browser.send(ADD, form_of(organization, environment="test"))
+
+    assert shown(answer).startswith("hft_")
+    assert [row.environment for row in rows_of(organization)] == ["test"]
+
+
+def test_a_minted_key_ends_by_the_organizations_policy(browser: Browser, organization: Organization) -> None:
+    system_rows("UPDATE orgs_organization SET key_max_days = 30 WHERE id = %s", organization.id)
+
+    browser.send(ADD, form_of(organization))
+
+    [row] = rows_of(organization)
+    assert row.expires_at is not None
+    assert row.expires_at <= datetime.now(UTC) + timedelta(days=30)
+
+
+def test_a_key_that_would_outlive_the_policy_is_not_minted(browser: Browser, organization: Organization) -> None:
+    system_rows("UPDATE orgs_organization SET key_max_days = 30 WHERE id = %s", organization.id)
+    ends = datetime.now(UTC) + timedelta(days=31)
+
+    answer = browser.send(ADD, form_of(organization, expires_at_0=f"{ends:%Y-%m-%d}", expires_at_1=f"{ends:%H:%M:%S}"))
+
+    assert "at most 30 days" in answer.content.decode()
+    assert rows_of(organization) == []
+
+
+def test_keys_are_listed_by_environment(browser: Browser, organization: Organization) -> None:
+    key = factories.make_key(organization, environment=keys.Environment.TEST).row
+
+    pages = [browser.open(f"{LIST}?environment__exact={name}&q={key.key_id}") for name in ("test", "production")]
+
+    assert [f"hft_{key.key_id}" in page.content.decode() for page in pages] == [True, False]
+
+
+def test_a_rotated_key_is_shown_once_and_works(browser: Browser, operator: User, organization: Organization) -> None:
+    old, name = factories.make_key(organization), uuid.uuid4().hex
+
+    answer = rotate(browser, old.row, X_Request_Id=name)
+
+    me = Caller(shown(answer)).get("/me").json
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert Caller(old.text).get("/me").status == 200
+    assert entries_of(name) == [
+        ("api-key.rotated", f"operator:{operator.id}", me["api_key_id"], "success"),
+        ("api-key.rotated", f"operator:{operator.id}", str(old.row.id), "success"),
+    ]
+
+
+def test_one_key_is_rotated_at_a_time(browser: Browser, organization: Organization) -> None:
+    made = [factories.make_key(organization).row for _ in range(2)]
+
+    rotate(browser, *made)
+
+    assert "Choose one key" in browser.open(LIST).content.decode()
+    assert len(rows_of(organization)) == 2
+
+
+def test_a_key_that_was_replaced_is_not_rotated_again(browser: Browser, organization: Organization) -> None:
+    old = factories.make_key(organization).row
+    rotate(browser, old)
+
+    rotate(browser, old)
+
+    assert "replaced already" in browser.open(LIST).content.decode()
+    assert len(rows_of(organization)) == 2

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from api import documents
 from orgs import tenancy
-from orgs.models import Organization
+from orgs.models import APIKey, Organization
 from sessions_store.models import Session
 from tasks.models import Context, Message, Task
 from tests import factories
@@ -67,6 +67,13 @@ def _key_of_anothers_agent(organization: Organization, other: Organization) -> N
     factories.make_key(organization, agent=factories.make_agent(other))
 
 
+def _key_that_replaces_anothers(organization: Organization, other: Organization) -> None:
+    strange = factories.make_key(other).row
+    own = factories.make_key(organization).row
+    with tenancy.system():
+        APIKey.objects.filter(id=own.id).update(replaces_id=strange.id)
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -75,6 +82,7 @@ def _key_of_anothers_agent(organization: Organization, other: Organization) -> N
         _task_in_anothers_context,
         _message_of_anothers_task,
         _key_of_anothers_agent,
+        _key_that_replaces_anothers,
     ],
 )
 def test_the_database_refuses_a_reference_to_another_organization(

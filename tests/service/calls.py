@@ -69,6 +69,14 @@ class Scene:
         return str(self.owner.get(f"/members?user_id={self.organization.owner_id}").json["items"][0]["id"])
 
     @cached_property
+    def weak_key_id(self) -> str:
+        return str(factories.make_key(self.organization, scopes=("api-keys:read",)).row.id)
+
+    @cached_property
+    def own_key_id(self) -> str:
+        return str(factories.make_key(self.organization, user=self.user, scopes=("tasks:read",)).row.id)
+
+    @cached_property
     def membership_id(self) -> str:
         """A member's who is no owner."""
         user = factories.make_member(self.organization)
@@ -157,6 +165,10 @@ def _slug() -> str:
     return f"agent-{uuid.uuid4().hex[:20]}"
 
 
+def _organization(scene: Scene, body: Any = None) -> Call:
+    return Call({"organization_id": str(scene.organization.id)}, body)
+
+
 def _task(scene: Scene, body: Any = None) -> Call:
     return Call({"task_id": scene.task_id}, body)
 
@@ -235,6 +247,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "change_agent": lambda scene: Call({"agent_id": scene.agent_id}, {"name": "Renamed"}),
     "change_me": lambda scene: Call(body={"display_name": "Renamed", "preferences": {"theme": "dark"}}),
     "change_member": lambda scene: Call({"membership_id": scene.membership_id}, {"role": "admin"}),
+    "change_organization_settings": lambda scene: _organization(scene, {"api_keys": {"max_lifetime_days": 90}}),
     "change_state": lambda scene: _task(scene, {"state": "canceled"}),
     "claim_tasks": _claim_tasks,
     "create_agent": lambda scene: Call(body={"name": "New", "slug": _slug()}),
@@ -242,6 +255,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
         body={"name": "New", "scopes": ["api-keys:write"], "agent_id": scene.agent_id}
     ),
     "create_invitation": lambda scene: Call(body={"email": f"{uuid.uuid4().hex}@example.com", "role": "member"}),
+    "create_my_key": lambda scene: Call(body={"name": "New", "scopes": ["tasks:read"]}),
     "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
     "delete_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "delete_session": _session,
@@ -254,7 +268,9 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "get_context": lambda scene: Call({"context_id": str(scene.task["context_id"])}),
     "get_invitation": _invitation,
     "get_member": lambda scene: Call({"membership_id": scene.membership_id}),
-    "get_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}),
+    "get_my_key": lambda scene: Call({"row_id": scene.own_key_id}),
+    "get_organization": _organization,
+    "get_organization_settings": _organization,
     "get_session": _session,
     "get_settings": _settings,
     "get_task": _task,
@@ -268,6 +284,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "list_invitations": _listing("invitation"),
     "list_members": _listing("membership_id"),
     "list_messages": _task,
+    "list_my_keys": lambda scene: Call(),
     "list_session_events": _session,
     "list_sessions": _listing("session_id"),
     "list_task_events": _task,
@@ -277,12 +294,16 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "merge_settings": lambda scene: _settings(scene, {"theme": "dark"}),
     "merge_state": lambda scene: _session(scene, {"step": 2}),
     "remove_member": lambda scene: Call({"membership_id": scene.membership_id}),
-    "rename_organization": lambda scene: Call({"organization_id": str(scene.organization.id)}, {"name": "Renamed"}),
     "replace_settings": lambda scene: _settings(scene, {"language": "de"}),
+    "rename_organization": lambda scene: _organization(scene, {"name": "Renamed"}),
     "replace_state": lambda scene: _session(scene, {"step": 3}),
     "resend_invitation": lambda scene: _invitation(scene, {}),
     "revoke_api_key": lambda scene: Call({"row_id": scene.key_id}),
     "revoke_invitation": _invitation,
+    "revoke_my_key": lambda scene: Call({"row_id": scene.own_key_id}),
+    "rotate_api_key": lambda scene: Call({"row_id": scene.weak_key_id}, {}),
+    "rotate_my_key": lambda scene: Call({"row_id": scene.own_key_id}, {}),
+    "rotate_own_key": lambda scene: Call(body={}),
     "sign_up": _sign_up,
     "submit_task": _submit_task,
     "transfer_organization": _transfer,

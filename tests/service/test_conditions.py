@@ -31,7 +31,7 @@ CHANGES = [name for name in CONDITIONAL if operations()[name].method != "POST"]
 CREATES = [name for name in WRITES if name not in CHANGES and "If-None-Match" in TOLD[name]]
 KNOWABLE = [name for name in READS if "If-None-Match" in TOLD[name]]
 # They show more than their generation tells of; the ETag is for If-Match.
-ALWAYS_SENT = ["get_api_key", "get_invitation", "get_member", "me"]
+ALWAYS_SENT = ["get_api_key", "get_invitation", "get_member", "get_my_key", "me"]
 UNKNOWABLE = [name for name in READS if "If-None-Match" not in TOLD[name] and name not in ALWAYS_SENT]
 
 

@@ -17,9 +17,11 @@ from tests.service.calls import CALLS, Call, Operation, Scene, operations
 
 PUBLIC = {"accept_invitation", "look_up_invitation", "sign_up"}
 # A key may always ask who it is.
-ANY_KEY = {"me"}
+ANY_KEY = {"me", "rotate_own_key"}
+# So may one that acts as a user, about what is the user's.
+OF_USERS = {"create_my_key", "get_my_key", "list_my_keys", "revoke_my_key", "rotate_my_key"}
 GUARDED = [name for name in sorted(operations()) if name not in PUBLIC]
-SCOPED = [name for name in GUARDED if name not in ANY_KEY]
+SCOPED = [name for name in GUARDED if name not in ANY_KEY | OF_USERS]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What a user has in every organization, which no path names.
@@ -30,8 +32,10 @@ OTHERS = {
     "create_agent",
     "create_api_key",
     "create_invitation",
+    "create_my_key",
     "create_session",
     "export_audit_entries",
+    "rotate_own_key",
     "submit_task",
 } | OWN
 REFERENCES = [
@@ -87,7 +91,7 @@ def test_every_operation_is_in_the_document() -> None:
 
 @pytest.mark.parametrize("name", sorted(operations()))
 def test_every_operation_but_those_that_need_none_declares_a_known_scope(name: str) -> None:
-    if name in PUBLIC | ANY_KEY:
+    if name in PUBLIC | ANY_KEY | OF_USERS:
         assert operations()[name].scope is None
     else:
         assert operations()[name].scope in set(Scope)
@@ -201,6 +205,20 @@ def test_an_outsiders_export_holds_nothing_of_the_owners(scene: Scene, stranger:
     assert str(scene.organization.id) not in seen.raw.decode()
 
 
+@pytest.mark.parametrize("name", ["create_my_key", "rotate_own_key"])
+def test_what_an_outsider_does_to_their_own_keys_leaves_the_owners_alone(
+    name: str, scene: Scene, stranger: Scene
+) -> None:
+    operation, call = _prepared(name, scene)
+    scene.owner.get("/me")
+    before = scene.snapshot()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert answer.status == 201
+    assert scene.snapshot() == before
+
+
 def test_me_is_the_callers_own_organization(scene: Scene, stranger: Scene) -> None:
     operation, call = _prepared("me", scene)
 
@@ -277,8 +295,21 @@ def test_what_needs_no_scope_answers_a_key_of_any_scope(name: str, scope: Scope,
 
     answer = call.by(caller, operation)
 
-    assert answer.status == 200
+    assert _succeeds(answer), answer
     assert scope in answer.json["scopes"]
+
+
+@pytest.mark.parametrize("name", sorted(OF_USERS))
+def test_what_is_about_a_user_is_refused_to_a_key_that_acts_as_none(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+    service = Caller(factories.make_key(scene.organization).text)
+    before = scene.snapshot()
+
+    answer = call.by(service, operation)
+
+    assert (answer.status, answer.code) == (403, "user-required")
+    assert scene.snapshot()["members"] == before["members"]
+    assert _succeeds(call.by(scene.owner, operation))
 
 
 @pytest.mark.parametrize("name", GUARDED)

@@ -6,9 +6,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from orgs import tenancy
+from orgs.keys import Environment
 from orgs.models import Agent, Organization
 from orgs.permissions import EVERYTHING, Scope
 from orgs.services.api_keys import UnknownReference, issue_operator_key
+from orgs.services.key_policy import InvalidExpiry
 
 
 class Command(BaseCommand):
@@ -23,11 +25,12 @@ class Command(BaseCommand):
         bearer = parser.add_mutually_exclusive_group()
         bearer.add_argument("--user", metavar="EMAIL", help="a member, whom the key acts as; default: the key itself")
         bearer.add_argument("--agent", metavar="SLUG", help="an agent, which the key acts as")
-        parser.add_argument("--expires-in-days", type=int, help="1 to 3650; default: never")
+        parser.add_argument("--environment", choices=Environment.values, default=Environment.PRODUCTION.value)
+        parser.add_argument("--expires-in-days", type=int, help="1 to 3650; default: as long as allowed")
 
     def handle(
         self, *args: Any, organization: str, name: str, scope: list[str] | None, user: str | None, agent: str | None,
-        expires_in_days: int | None, **options: Any,
+        environment: str, expires_in_days: int | None, **options: Any,
     ) -> None:  # fmt: skip
         now = timezone.now()
         if not 1 <= len(name) <= 200:
@@ -41,6 +44,7 @@ class Command(BaseCommand):
                     found,
                     name=name,
                     scopes=scope or EVERYTHING,
+                    environment=environment,
                     user=User.objects.with_email(user).get() if user else None,
                     agent=Agent.objects.get(organization=found, slug=agent) if agent else None,
                     expires_at=None if expires_in_days is None else now + timedelta(days=expires_in_days),
@@ -53,6 +57,6 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {user!r}.") from None
         except Agent.DoesNotExist:
             raise CommandError(f"The organization has no agent {agent!r}.") from None
-        except UnknownReference as unknown:
+        except (UnknownReference, InvalidExpiry) as unknown:
             raise CommandError(str(unknown)) from None
         self.stdout.write(minted.text)

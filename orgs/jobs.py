@@ -1,0 +1,23 @@
+"""Periodic work on identity. Each job may run twice at once: rows decide."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from orgs import tenancy
+from orgs.connections import limit_statements
+from orgs.services.key_reminders import remind_of_keys
+
+BATCH = 200
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def remind_of_expiring_keys() -> int:
+    """Publish the reminders that are due, batch by batch, each committed for itself; return how many."""
+    reminded = 0
+    while True:
+        with tenancy.system():
+            limit_statements()
+            count = remind_of_keys(timezone.now(), most=BATCH)
+        reminded += count
+        if count < BATCH:
+            return reminded

@@ -1,0 +1,44 @@
+"""What a caller may hand out: no key makes, renews or ends what is more powerful than itself."""
+
+from collections.abc import Iterable
+
+from orgs.keys import Environment
+from orgs.models import Membership, Role
+from orgs.permissions import Scope, ScopeMissing, including, scopes_of_role
+from orgs.principals import ActorType, Principal
+
+
+class EnvironmentRefused(Exception):
+    """Raised when a key that is not for production would handle a key of another environment."""
+
+
+def check_scopes(principal: Principal, scopes: Iterable[str]) -> None:
+    excess = including(scopes) - principal.scopes
+    if excess:
+        raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
+
+
+def check_environment(principal: Principal, environment: str) -> None:
+    """Keys for production handle all keys, any other those of its own environment: a leak in a test stays there."""
+    if principal.environment not in (Environment.PRODUCTION, environment):
+        raise EnvironmentRefused(f"A key for {principal.environment} cannot handle one for {environment}.")
+
+
+def check_identity(principal: Principal, place: Membership) -> None:
+    """Refuse to hand a user's identity to anyone else, but for operators of the organization's keys.
+
+    To act as an owner is to make and unmake owners: of that the caller must be capable too.
+    """
+    if principal.actor_type == ActorType.USER and principal.actor_id == place.user_id:
+        return
+    if Scope.API_KEYS_ADMIN not in principal.scopes:
+        raise ScopeMissing("A key that acts as another user needs api-keys:admin.")
+    if place.role == Role.OWNER and Scope.ORGS_ADMIN not in principal.scopes:
+        raise ScopeMissing("A key that acts as an owner needs orgs:admin.")
+
+
+def check_role(place: Membership, scopes: Iterable[str]) -> None:
+    """Refuse scopes that would be without effect: a user's role bounds every key that acts as them."""
+    excess = including(scopes) - scopes_of_role(place.role)
+    if excess:
+        raise ScopeMissing(f"The user's role is {place.role}, which does not include {', '.join(sorted(excess))}.")

@@ -1,0 +1,174 @@
+"""Verbs that replace a key by a new one, while the old one goes on for an overlap."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from audit.models import Action
+from orgs import tenancy
+from orgs.authentication import confirm, find_place, forget
+from orgs.models import APIKey, Organization
+from orgs.principals import Principal
+from orgs.services.api_keys import MintedKey, mint
+from orgs.services.key_policy import check_expiry, earliest, lock_policy, policy_end
+from orgs.services.key_powers import check_environment, check_identity, check_scopes
+from orgs.services.recording import expect, note
+
+DEFAULT_OVERLAP = timedelta(days=1)
+MAX_OVERLAP = timedelta(days=30)
+
+
+class KeyRotated(Exception):
+    """Raised when a key is to be replaced that has its successor already."""
+
+
+class KeyEnded(Exception):
+    """Raised when a key is to be replaced that was revoked, has expired, or whose user has left."""
+
+
+class KeyMissing(Exception):
+    """Raised when a caller who came without a key asks for something about it."""
+
+
+def rotate_api_key(
+    principal: Principal,
+    row_id: uuid.UUID,
+    *,
+    overlap: timedelta,
+    expires_at: datetime | None,
+    expected: list[int] | None,
+    user_id: uuid.UUID | None = None,
+    now: datetime,
+) -> MintedKey:
+    """Replace a key of the caller's organization, or only one of `user_id`, at most as powerful as the caller's own.
+
+    The new one lives as long as the old one was made for, where nothing is named; the calling key and the
+    organization's policy bound it. Of two at once the second finds the key replaced.
+    Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRotated, KeyEnded,
+    InvalidExpiry, KeyRevoked, KeyExpired.
+    """
+    with tenancy.organization(principal.organization_id):
+        organization = lock_policy(principal.organization_id)
+        # Both keys in one order, as everyone who locks several does.
+        both = APIKey.objects.filter(organization_id=organization.id, id__in=[row_id, principal.key_id])
+        list(both.order_by("id").select_for_update().values("id"))
+        own = confirm(principal, now)
+        keys = APIKey.objects.filter(organization_id=organization.id)
+        row = (keys if user_id is None else keys.filter(user_id=user_id)).get(id=row_id)
+        expect(row, expected)
+        check_environment(principal, row.environment)
+        check_scopes(principal, row.scopes)
+        _check_replaceable(row, now)
+        _check_user(principal, row)
+        bound = own.expires_at if own is not None else None
+        if expires_at is not None:
+            check_expiry(organization, expires_at, bound=bound, now=now)
+        return _replace(
+            organization,
+            row,
+            ends=expires_at or earliest(_same_life(row, now), bound, policy_end(organization, now)),
+            overlap=overlap,
+            actor=principal.actor,
+            owner_id=principal.actor_id,
+            made_with=principal.key_id,
+            now=now,
+        )
+
+
+def rotate_own_key(principal: Principal, *, overlap: timedelta, now: datetime) -> MintedKey:
+    """Replace the calling key, whatever its scopes. The new one keeps its end: no key prolongs its own life.
+
+    Raises KeyMissing, KeyRotated, KeyRevoked, KeyExpired.
+    """
+    with tenancy.organization(principal.organization_id):
+        organization = lock_policy(principal.organization_id)
+        own = confirm(principal, now)
+        if own is None:
+            raise KeyMissing("The call came without an API key.")
+        _check_replaceable(own, now)
+        return _replace(
+            organization,
+            own,
+            ends=earliest(own.expires_at, policy_end(organization, now)),
+            overlap=overlap,
+            actor=principal.actor,
+            owner_id=principal.actor_id,
+            made_with=own.id,
+            now=now,
+        )
+
+
+def rotate_operator_key(row_id: uuid.UUID, *, overlap: timedelta, actor: str, now: datetime) -> MintedKey:
+    """Do the same for an operator, in the system scope. Raises APIKey.DoesNotExist, KeyRotated, KeyEnded."""
+    with tenancy.system():
+        organization = lock_policy(APIKey.objects.values_list("organization_id", flat=True).get(id=row_id))
+        row = APIKey.objects.select_for_update().get(id=row_id)
+        _check_replaceable(row, now)
+        return _replace(
+            organization,
+            row,
+            ends=earliest(_same_life(row, now), policy_end(organization, now)),
+            overlap=overlap,
+            actor=actor,
+            owner_id=organization.owner_id,
+            made_with=None,
+            now=now,
+        )
+
+
+def _check_replaceable(row: APIKey, now: datetime) -> None:
+    if row.revoked_at is not None:
+        raise KeyEnded("The key was revoked.")
+    if row.replaced_by_id is not None:
+        raise KeyRotated("The key has been replaced already.")
+    if row.expires_at is not None and row.expires_at <= now:
+        raise KeyEnded("The key has expired.")
+
+
+def _check_user(principal: Principal, row: APIKey) -> None:
+    if row.user_id is None:
+        return
+    place = find_place(row.organization_id, row.user_id)
+    if place is None:
+        raise KeyEnded("The key's user has left the organization.")
+    check_identity(principal, place)
+
+
+def _same_life(row: APIKey, now: datetime) -> datetime | None:
+    return None if row.expires_at is None else now + (row.expires_at - row.created_at)
+
+
+def _replace(
+    organization: Organization,
+    row: APIKey,
+    *,
+    ends: datetime | None,
+    overlap: timedelta,
+    actor: str,
+    owner_id: uuid.UUID,
+    made_with: uuid.UUID | None,
+    now: datetime,
+) -> MintedKey:
+    """Mint the successor of a locked key and have the old one end with the overlap, both in the open transaction."""
+    minted = mint(
+        organization,
+        name=row.name,
+        scopes=row.scopes,
+        environment=row.environment,
+        actor=actor,
+        owner_id=owner_id,
+        made_with=made_with,
+        user_id=row.user_id,
+        agent_id=row.agent_id,
+        expires_at=ends,
+        replaces=row,
+    )
+    row.replaced_by = minted.row
+    row.expires_at = earliest(row.expires_at, now + overlap)
+    assert row.expires_at is not None
+    row.save_change("replaced_by", "expires_at")
+    facts = {"replaced_by": str(minted.row.id), "expires_at": row.expires_at.isoformat()}
+    note(Action.API_KEY_ROTATED, row, actor, **facts)
+    transaction.on_commit(lambda: forget(row.key_id))
+    return minted
