@@ -117,14 +117,14 @@ def look_up_invitation(request: Request, body: TokenIn) -> OfferOut:
 
 
 def _prove_account(request: Request) -> None:
-    """Check the password of a call that comes without the key of a user, and remember whose it is."""
+    """Check the password of a call that comes with one, and remember whose it is."""
     request.proven = None
     try:
         body = AcceptanceIn.model_validate(request.document)
     except ValidationError:
         # The operation answers it, field by field.
         return
-    if body.password is not None and _calling_user(request) is None:
+    if body.password is not None:
         request.proven = accepting.prove_account(body.token, body.password, timezone.now())
 
 
@@ -142,14 +142,14 @@ def accept_invitation(request: Request, body: AcceptanceIn) -> Status[AcceptedOu
     """Take the place that a token offers, and get a first API key, which is shown once.
 
     An address without an account gets one with the given password. An address that has one proves it by its password,
-    or by a key of its user in the Authorization header.
+    or, sent without any, by a key of its user in the Authorization header.
     """
     made = accepting.accept(
         body.token,
         display_name=body.display_name,
         password=body.password,
         proven=request.proven,
-        caller=_calling_user(request),
+        caller=_calling_user(request) if body.password is None else None,
         now=timezone.now(),
     )
     request.made_for = (made.organization.id, made.user.id)

@@ -75,7 +75,7 @@ def remove_member(request: Request, membership_id: uuid.UUID) -> Status[None]:
     return Status(204, None)
 
 
-@router.post("/me/leave", response={204: None})
+@router.delete("/me/membership", response={204: None})
 @requires(Scope.ME_WRITE)
 @of_users
 def leave(request: Request) -> Status[None]:

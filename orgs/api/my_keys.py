@@ -15,7 +15,7 @@ from orgs import tenancy
 from orgs.api.api_keys import minted_response
 from orgs.api.parameters import Cursor, Limit
 from orgs.models import APIKey
-from orgs.permissions import any_key
+from orgs.permissions import Scope, any_key, of_users, requires
 from orgs.principals import Request, require_user
 from orgs.schemas import PageOut
 from orgs.schemas.api_keys import APIKeyOut, MintedKeyOut, MyKeyIn, OwnRotationIn, RotationIn
@@ -38,9 +38,10 @@ def rotate_own_key(request: Request, body: OwnRotationIn, response: HttpResponse
 
 
 @router.post("/me/api-keys", response={201: MintedKeyOut})
-@any_key
+@requires(Scope.ME_WRITE)
+@of_users
 def create_my_key(request: Request, body: MyKeyIn, response: HttpResponse) -> Status[MintedKeyOut]:
-    """Create a key that acts as the calling user, at most as powerful as the calling one. Needs no scope."""
+    """Create a key that acts as the calling user, at most as powerful as the calling one."""
     minted = api_keys.create_api_key(
         request.principal,
         name=body.name,
@@ -54,9 +55,10 @@ def create_my_key(request: Request, body: MyKeyIn, response: HttpResponse) -> St
 
 
 @router.get("/me/api-keys", response=PageOut[APIKeyOut])
-@any_key
+@requires(Scope.ME_READ)
+@of_users
 def list_my_keys(request: Request, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT) -> Page[APIKey]:
-    """List the keys that act as the calling user, newest first, revoked ones too. Needs no scope."""
+    """List the keys that act as the calling user, newest first, revoked ones too."""
     user_id, organization_id = require_user(request.principal), request.principal.organization_id
     with tenancy.organization(organization_id):
         rows = APIKey.objects.filter(organization_id=organization_id, user_id=user_id)
@@ -64,7 +66,8 @@ def list_my_keys(request: Request, cursor: Cursor | None = None, limit: Limit = 
 
 
 @router.get("/me/api-keys/{id:row_id}", response=APIKeyOut)
-@any_key
+@requires(Scope.ME_READ)
+@of_users
 @etags.always_sent
 def get_my_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> APIKey:
     """Return one key that acts as the calling user, without its secret. Never 304: `last_used_at` has no ETag."""
@@ -72,7 +75,8 @@ def get_my_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> A
 
 
 @router.delete("/me/api-keys/{id:row_id}", response={204: None})
-@any_key
+@requires(Scope.ME_WRITE)
+@of_users
 @reads(etags.IF_MATCH)
 def revoke_my_key(request: Request, row_id: uuid.UUID) -> Status[None]:
     """Revoke a key that acts as the calling user and is at most as powerful as the calling one."""
@@ -83,7 +87,8 @@ def revoke_my_key(request: Request, row_id: uuid.UUID) -> Status[None]:
 
 
 @router.post("/me/api-keys/{id:row_id}/rotate", response={201: MintedKeyOut})
-@any_key
+@requires(Scope.ME_WRITE)
+@of_users
 @reads(etags.IF_MATCH)
 def rotate_my_key(
     request: Request, row_id: uuid.UUID, body: RotationIn, response: HttpResponse

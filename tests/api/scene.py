@@ -9,9 +9,10 @@ from typing import Any
 from accounts.models import User
 from config.api import api
 from orgs import tenancy
-from orgs.models import Organization
+from orgs.models import Organization, Role
 from tests import factories
 from tests.factories import Caller
+from tests.orgs.places import place_of
 
 CARD: dict[str, Any] = {
     "version": "1",
@@ -71,6 +72,9 @@ class Scene:
     owner: Caller
     ids: dict[str, str]
     invitation_token: str = ""
+    # The memberships of another owner, and of who is to be one in their stead.
+    giver_id: str = ""
+    heir_id: str = ""
 
     def body(self, operation: str) -> Any:
         """Return a valid body for the operation, new each time where something must be unique."""
@@ -84,8 +88,8 @@ class Scene:
             },
             "rename_organization": {"name": "Renamed"},
             "transfer_organization": {
-                "membership_id": self.ids["membership_id"],
-                "from_membership_id": self.ids["membership_id"],
+                "membership_id": self.heir_id,
+                "from_membership_id": self.giver_id,
                 "role": "member",
             },
             "change_member": {"role": "owner"},
@@ -177,4 +181,6 @@ def make_scene(organization: Organization | None = None) -> Scene:
         "artifact_id": "made",
         "entry_id": owner.get("/audit").json["items"][0]["id"],
     }
-    return Scene(owner, ids, invitation.json["token"])
+    users = (factories.make_member(organization, role) for role in (Role.OWNER, Role.MEMBER))
+    giver, heir = (place_of(organization, user.id) for user in users)
+    return Scene(owner, ids, invitation.json["token"], giver, heir)

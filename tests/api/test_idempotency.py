@@ -22,6 +22,11 @@ from tests.factories import Answer, Caller
 
 POSTS = list(operations_of("POST"))
 over_posts = pytest.mark.parametrize("operation", POSTS, ids=lambda operation: operation.name)
+# What makes something new each time; the others work once, or only read.
+NOT_AGAIN = ("accept_invitation", "transfer_organization")
+over_makers = pytest.mark.parametrize(
+    "operation", [one for one in POSTS if one.name not in (*NOT_AGAIN, "look_up_invitation")], ids=lambda one: one.name
+)
 # Where each listing of an organization is; together they show whether anything was done.
 LISTINGS = [one for one in operations() if one.pages]
 
@@ -76,7 +81,17 @@ def test_a_repeated_post_gives_the_same_answer_and_does_nothing_twice(scene: Sce
     assert _contents(scene) == contents
 
 
-@over_posts
+@pytest.mark.parametrize("name", NOT_AGAIN)
+def test_without_a_key_what_works_once_is_refused_the_second_time(scene: Scene, name: str) -> None:
+    operation, body = _operation(name), json.dumps(scene.body(name)).encode()
+
+    answers = [send("POST", operation.at(scene.ids), body, key=scene.owner.key) for _ in range(2)]
+
+    assert answers[0].status in (200, 201)
+    assert answers[1].code in ("invitation-used", "transfer-refused")
+
+
+@over_makers
 def test_without_a_key_a_repeated_post_is_another_call(scene: Scene, operation: Operation) -> None:
     first, second = (
         send("POST", operation.at(scene.ids), json.dumps(body).encode(), key=scene.owner.key)

@@ -112,16 +112,19 @@ def test_the_key_of_another_user_is_refused(founder: Caller) -> None:
     made = invite(founder)
     other = key_elsewhere(factories.make_user())
 
-    answer = other.post("/invitations/accept", {"token": made["token"], "password": PASSWORD})
+    answer = other.post("/invitations/accept", {"token": made["token"]})
 
     assert (answer.status, answer.code) == (403, "invitation-for-another")
     assert row_of(made).accepted_at is None
 
 
-def test_a_key_that_acts_as_no_user_says_nothing_about_who_is_invited(founder: Caller, outsider: Caller) -> None:
-    made = invite(founder)
+@pytest.mark.parametrize("kind", ["founder", "outsider"])
+def test_a_password_goes_before_the_key_of_someone_else(
+    request: pytest.FixtureRequest, founder: Caller, kind: str
+) -> None:
+    made, caller = invite(founder), request.getfixturevalue(kind)
 
-    answer = outsider.post("/invitations/accept", {"token": made["token"], "password": PASSWORD})
+    answer = caller.post("/invitations/accept", {"token": made["token"], "password": PASSWORD})
 
     assert (answer.status, answer.json["user"]["email"]) == (201, made["email"])
 

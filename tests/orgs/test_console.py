@@ -21,6 +21,7 @@ from tests import factories
 from tests.audit.trail import add_entry
 from tests.factories import Caller, create_session, submit_task
 from tests.orgs.console import PASSWORD, Browser, entries_of, make_person
+from tests.orgs.invitations import invite
 from tests.statements import events_of, rows, statements, system_rows
 
 SECRET = "a secret that the organization told its agent"
@@ -38,6 +39,7 @@ def several() -> list[Organization]:
         create_session(caller, title="Session", state={"known": SECRET}, metadata={"known": SECRET})
         submit_task(caller, metadata={"known": SECRET})
         Caller(factories.make_key(organization, scopes=("tasks:read",)).text).get("/agents")
+        invite(Caller(factories.make_key(organization).text))
     return made
 
 

@@ -135,7 +135,7 @@ def test_an_address_is_invited_again_once_the_first_invitation_is_over(admin: Ca
     elif end == "expired":
         change(made, expires_at=datetime.now(UTC))
     else:
-        Caller(accept(made).json["api_key"]["key"]).post("/me/leave")
+        Caller(accept(made).json["api_key"]["key"]).delete("/me/membership")
 
     again = invite(admin, email=made["email"])
 

@@ -1,4 +1,4 @@
-"""PATCH and DELETE /members/{id}, POST /me/leave, POST /orgs/{id}/transfer."""
+"""PATCH and DELETE /members/{id}, DELETE /me/membership, POST /orgs/{id}/transfer."""
 
 import uuid
 from typing import Any
@@ -111,7 +111,7 @@ def test_the_last_owner_stays(
 
 
 def test_the_last_owner_cannot_leave(founder: Caller, organization: Organization) -> None:
-    answer = founder.post("/me/leave")
+    answer = founder.delete("/me/membership")
 
     assert (answer.status, answer.code, roles_of(organization)) == (409, "last-owner", ["owner"])
 
@@ -139,7 +139,7 @@ def test_a_member_leaves_and_their_key_is_refused_at_once(organization: Organiza
     user = factories.make_member(organization)
     caller, place = key_of(organization, user), place_of(organization, user.id)
 
-    answer = caller.post("/me/leave")
+    answer = caller.delete("/me/membership")
 
     assert (answer.status, caller.get("/me").code) == (204, "api-key-revoked")
     entry = audit_of(organization)[-2]
@@ -150,7 +150,7 @@ def test_a_member_leaves_and_their_key_is_refused_at_once(organization: Organiza
 def test_only_a_user_leaves(request: pytest.FixtureRequest, organization: Organization, kind: str) -> None:
     caller = request.getfixturevalue({"service": "owner", "agent": "agent"}[kind])
 
-    answer = caller.post("/me/leave")
+    answer = caller.delete("/me/membership")
 
     assert (answer.status, answer.code) == (403, "user-required")
     assert audit_of(organization)[-1]["action"] == "access.refused"

@@ -32,7 +32,7 @@ def _remove(caller: Caller, organization: Organization, place: str) -> Answer:
 
 
 def _leave(caller: Caller, organization: Organization, place: str) -> Answer:
-    return caller.post("/me/leave")
+    return caller.delete("/me/membership")
 
 
 Act = Callable[[Caller, Organization, str], Answer]
@@ -104,7 +104,7 @@ def test_leaving_waits_for_a_transfer_and_counts_the_owners_left(
     heir = key_of(organization, user)
 
     def leave() -> Answer:
-        return heir.post("/me/leave")
+        return heir.delete("/me/membership")
 
     with ThreadPoolExecutor(1) as pool, tenancy.organization(organization.id):
         members.transfer(

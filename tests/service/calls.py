@@ -74,7 +74,7 @@ class Scene:
 
     @cached_property
     def own_key_id(self) -> str:
-        return str(factories.make_key(self.organization, user=self.user, scopes=("tasks:read",)).row.id)
+        return str(factories.make_key(self.organization, user=self.user, scopes=("me:write",)).row.id)
 
     @cached_property
     def membership_id(self) -> str:
@@ -211,9 +211,7 @@ def _settings(scene: Scene, body: Any = None) -> Call:
 
 
 def _accept(scene: Scene) -> Call:
-    """By nobody who is known yet: the key of another user than the invited one is refused."""
-    body = {"token": scene.invitation["token"], "password": "correct horse battery"}
-    return Call(body=body, headers={"Authorization": ""})
+    return Call(body={"token": scene.invitation["token"], "password": "correct horse battery"})
 
 
 def _invitation(scene: Scene, body: Any = None) -> Call:
@@ -255,7 +253,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
         body={"name": "New", "scopes": ["api-keys:write"], "agent_id": scene.agent_id}
     ),
     "create_invitation": lambda scene: Call(body={"email": f"{uuid.uuid4().hex}@example.com", "role": "member"}),
-    "create_my_key": lambda scene: Call(body={"name": "New", "scopes": ["tasks:read"]}),
+    "create_my_key": lambda scene: Call(body={"name": "New", "scopes": ["me:write"]}),
     "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
     "delete_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "delete_session": _session,

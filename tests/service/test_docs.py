@@ -101,3 +101,13 @@ def test_the_command_of_the_agent_how_to_makes_an_agent(service: Service, key: s
     said = _run(["bash", "-euo", "pipefail", "-c"], command, service, key, tmp_path)
 
     assert json.loads(said)["card"]["skills"][0]["id"] == "route"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_command_of_the_how_to_invites_a_member(service: Service, key: str, tmp_path: Path) -> None:
+    [command] = blocks("docs/how-to/invite-members.md", "bash")
+
+    said = _run(["bash", "-euo", "pipefail", "-c"], command, service, key, tmp_path)
+
+    made = json.loads(said)
+    assert made["link"] == f"http://127.0.0.1:{service.port}/invitation#{made['token']}"

@@ -18,10 +18,10 @@ from tests.service.calls import CALLS, Call, Operation, Scene, operations
 PUBLIC = {"accept_invitation", "look_up_invitation", "sign_up"}
 # A key may always ask who it is.
 ANY_KEY = {"me", "rotate_own_key"}
-# So may one that acts as a user, about what is the user's.
+# What names or makes keys of the calling user.
 OF_USERS = {"create_my_key", "get_my_key", "list_my_keys", "revoke_my_key", "rotate_my_key"}
 GUARDED = [name for name in sorted(operations()) if name not in PUBLIC]
-SCOPED = [name for name in GUARDED if name not in ANY_KEY | OF_USERS]
+SCOPED = [name for name in GUARDED if name not in ANY_KEY]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What a user has in every organization, which no path names.
@@ -91,7 +91,7 @@ def test_every_operation_is_in_the_document() -> None:
 
 @pytest.mark.parametrize("name", sorted(operations()))
 def test_every_operation_but_those_that_need_none_declares_a_known_scope(name: str) -> None:
-    if name in PUBLIC | ANY_KEY | OF_USERS:
+    if name in PUBLIC | ANY_KEY:
         assert operations()[name].scope is None
     else:
         assert operations()[name].scope in set(Scope)
