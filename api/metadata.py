@@ -15,6 +15,12 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+# Where it may be left out of a change.
+MetadataPatch = Annotated[
+    dict[str, Any],
+    AfterValidator(_small),
+    Field(description="A JSON object of at most 64 KiB, kept as it is, in place of the one there was."),
+]
 Metadata = Annotated[
     dict[str, Any],
     AfterValidator(_small),

@@ -17,6 +17,10 @@ class Action(models.TextChoices):
     ORGANIZATION_RENAMED = "organization.renamed"
     ORGANIZATION_TRANSFERRED = "organization.transferred"
     ORGANIZATION_SETTINGS_CHANGED = "organization.settings-changed"
+    ORGANIZATION_LIMITS_CHANGED = "organization.limits-changed"
+    ORGANIZATION_DELETION_REQUESTED = "organization.deletion-requested"
+    ORGANIZATION_DELETION_CANCELLED = "organization.deletion-cancelled"
+    ORGANIZATION_ERASED = "organization.erased"
     MEMBERSHIP_CREATED = "membership.created"
     MEMBERSHIP_CHANGED = "membership.changed"
     MEMBERSHIP_REMOVED = "membership.removed"
@@ -98,6 +102,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
 class Entry(models.Model):
     """One thing that happened. The serving roles may insert and read; nothing updates or deletes.
+
+    But what a deleted organization leaves is erased, by a policy that spares those of every other (orgs/policies.py).
 
     `organization_id` is null for what belongs to no organization: operators signing in, users made by hand,
     what users change of themselves.

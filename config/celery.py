@@ -24,6 +24,7 @@ app.conf.beat_schedule = {
     "prune-failure-counts": {"task": "operations.jobs.prune_failure_counts", "schedule": 600.0},
     "prune-invitations": {"task": "operations.jobs.prune_invitations", "schedule": 3600.0},
     "remind-of-expiring-keys": {"task": "orgs.jobs.remind_of_expiring_keys", "schedule": 3600.0},
+    "delete-organizations": {"task": "orgs.jobs.delete_organizations", "schedule": 60.0},
 }
 
 

@@ -18,12 +18,13 @@ from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from orgs import authentication, bearers, permissions, principals
-from orgs.api import me
+from orgs import authentication, bearers, limits, permissions, principals
+from orgs.api import me, organizations
 from orgs.services import (
     accepting,
     api_keys,
     constraints,
+    deletion,
     invitations,
     key_policy,
     key_powers,
@@ -106,6 +107,12 @@ TABLE: dict[type[Exception], Problem] = {
     permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
+    principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
+    organizations.OrganizationCreationClosed: Problem(
+        403, "organization-creation-closed", "Users make no organizations here."
+    ),
+    limits.LimitReached: Problem(409, "limit-reached", "There are as many as there may be."),
+    deletion.ConfirmationMissing: Problem(422, "confirmation-missing", "The deletion is not confirmed."),
     constraints.EmailTaken: Problem(409, "email-taken", "The e-mail address is taken."),
     constraints.SlugTaken: Problem(409, "slug-taken", "The slug is taken."),
     constraints.AlreadyMember: Problem(409, "already-member", "This user is a member already."),

@@ -21,6 +21,7 @@ from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
+from orgs.models import MAX_DELETION_DELAY_DAYS  # noqa: E402
 from orgs.permissions import ROLE_SCOPES, scopes_of_role  # noqa: E402
 from orgs.services.accepting import MOST_ATTEMPTS, MOST_ATTEMPTS_A_DAY  # noqa: E402
 from orgs.services.invitations import MOST_HOURS, MOST_PENDING  # noqa: E402
@@ -35,8 +36,10 @@ READ = re.compile(r'env\.(\w+)\(\s*"(\w+)"(?:,\s*(.+?))?\)(?:$|,$|\s*#)')
 INTERNAL = ("HOLDFAST_EMBEDDED",)
 IN_WORDS = {
     "SECRET_KEY": "made in VAR/secrets with the embedded PostgreSQL, else required",
+    "ORG_CREATION": "as `SIGNUP`",
     "SIGNUP": "open with the embedded PostgreSQL, else closed",
 }
+REACHED = "409 `limit-reached`"
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
 CONNECTIONS = (
     ("DATABASE_URL", "", "PostgreSQL, also as written for other drivers: `postgresql+asyncpg://…?ssl=require`."),
@@ -128,7 +131,7 @@ def limits() -> str:
         ("objects, arrays, decimals in a document", f"{documents.MAX_COSTLY:,} of each", "413 `too-many-values`"),
         ("levels of nesting", str(documents.MAX_DEPTH), "400 `invalid-json`"),
         ("digits or exponent of a number", f"{documents.MAX_DIGITS:,}", "400 `invalid-json`"),
-        ("metadata of a session, task, message or artifact", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
+        ("metadata, wherever there is any", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
         ("items of a page", f"{cursors.MAX_LIMIT}, {cursors.DEFAULT_LIMIT} by default", "422 `invalid`"),
         ("an agent's card", _size(MAX_CARD_BYTES), "422 `invalid`"),
         ("skills of an agent's card", str(MAX_SKILLS), "422 `invalid`"),
@@ -142,6 +145,9 @@ def limits() -> str:
         ("the life of an invitation's link", f"{MOST_HOURS // 24} days", "422 `invalid`"),
         ("passwords tried with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),
         ("passwords tried with all of an address's", f"{MOST_ATTEMPTS_A_DAY} a day", "429 `too-many-attempts`"),
+        ("members, agents, usable API keys of an organization", "its own number, or a [setting](settings.md)", REACHED),
+        ("organizations that a user who makes them owns", "a [setting](settings.md)", REACHED),
+        ("days from the request to delete an organization to its end", f"{MAX_DELETION_DELAY_DAYS}", "422 `invalid`"),
         ("the life of an API key, where it has an end", f"{MAX_KEY_LIFETIME.days:,} days", "422 `invalid-expiry`"),
         ("the overlap of a rotation", f"{MAX_OVERLAP.days} days", "422 `invalid`"),
         ("keys shortened by one change of the policy", f"{MOST_SHORTENED}", "the rest stays; send it again"),

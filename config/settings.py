@@ -38,6 +38,16 @@ SIGNUP = env.choice("SIGNUP", "open" if EMBEDDED else "closed", ("open", "closed
 # OpenID Connect issuers whose tokens are taken, a JSON list:
 # [{"issuer": "https://…", "audience": "…"}]; docs/how-to/accept-tokens-of-your-identity-provider.md tells the rest.
 OIDC_ISSUERS = env.issuers("OIDC_ISSUERS")
+# May a user of the API make further organizations? Unless it is said, as strangers may make their first one.
+ORG_CREATION = env.choice("ORG_CREATION", SIGNUP, ("open", "closed"))
+# How many organizations a user may own who makes further ones.
+ORGANIZATIONS_PER_USER = env.integer("ORGANIZATIONS_PER_USER", 20, least=1, most=1_000_000)
+# Members of an organization, unless an operator gave it another limit.
+ORG_MAX_MEMBERS = env.integer("ORG_MAX_MEMBERS", 1_000, least=1, most=1_000_000)
+# Agents of an organization, likewise.
+ORG_MAX_AGENTS = env.integer("ORG_MAX_AGENTS", 1_000, least=1, most=1_000_000)
+# API keys of an organization that are neither revoked nor expired, likewise.
+ORG_MAX_API_KEYS = env.integer("ORG_MAX_API_KEYS", 1_000, least=1, most=1_000_000)
 
 # How long an answer kept for an Idempotency-Key is replayed.
 IDEMPOTENCY_HOURS = env.integer("IDEMPOTENCY_HOURS", 24, least=1, most=24 * 30)

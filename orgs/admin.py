@@ -14,10 +14,22 @@ from accounts.models import User
 from api import documents
 from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from orgs.forms import KeyForm, OrganizationForm, ServiceForm
+from orgs.limits import LimitReached
 from orgs.models import Agent, APIKey, Invitation, Membership, Organization
-from orgs.services import agents, api_keys, constraints, invitations, key_policy, key_rotation, members, organizations
+from orgs.services import (
+    agents,
+    api_keys,
+    constraints,
+    deletion,
+    invitations,
+    key_policy,
+    key_rotation,
+    members,
+    organizations,
+)
 
 REFUSALS = (
+    LimitReached,
     constraints.SlugTaken,
     constraints.AlreadyMember,
     members.LastOwner,
@@ -78,22 +90,47 @@ class SubjectAdmin(ConsoleAdmin):
 
 @admin.register(Organization)
 class OrganizationAdmin(SubjectAdmin):
-    list_display = ["name", "slug", "id", "generation", "created_at"]
+    list_display = ["name", "slug", "id", "generation", "created_at", "deletes_at"]
     search_fields = ["name", "slug", "id"]
-    asked = ("name", "slug")
-    fixed = ("slug",)
+    asked = ("name", "slug", *organizations.LIMITS)
+    fixed = ()
+    readonly_fields = [*SubjectAdmin.readonly_fields, "deletion_delay_days", "deletes_at"]
+    actions = ["request_deletion", "cancel_deletion"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        # What is being erased is beyond any change.
+        return super().get_queryset(request).filter(closed_at=None)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("orgs.delete_organization")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **({} if obj else {"form": OrganizationForm}) | kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return super().get_fields(request, obj) if obj else (*self.asked, "owner")
+        return super().get_fields(request, obj) if obj else ("name", "slug", "owner")
 
     def add(self, actor: str, form: Any) -> Organization:
         return organizations.create_organization(**form.cleaned_data, actor=actor)
 
     def change(self, actor: str, row: Organization, changes: dict[str, Any]) -> Organization:
-        return organizations.set_name(row.id, **changes, actor=actor) if changes else row
+        limits = {name: changes.pop(name) for name in organizations.LIMITS if name in changes}
+        if changes:
+            row = organizations.set_names(row.id, changes=changes, actor=actor)
+        return organizations.set_limits(row.id, changes=limits, actor=actor) if limits else row
+
+    @admin.action(description="Have the chosen organizations deleted after their delay", permissions=["end"])
+    def request_deletion(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        for row in queryset.order_by("id"):
+            marked = deletion.mark_for_deletion(row.id, actor=actor_of(request), now=timezone.now())
+            self.message_user(request, f"{marked} will be deleted at {marked.deletes_at:%Y-%m-%d %H:%M} UTC.")
+
+    @admin.action(description="Cancel the deletion of the chosen organizations", permissions=["end"])
+    def cancel_deletion(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        rows = list(queryset.order_by("id"))
+        for row in rows:
+            deletion.cancel_deletion(row.id, actor=actor_of(request))
+        self.message_user(request, f"{len(rows)} organizations will stay.")
 
 
 @admin.register(Membership)

@@ -19,7 +19,8 @@ class OrgsConfig(AppConfig):
 
         keep_connections()
         from accounts.identities import on_relinked
-        from orgs import checks, console  # noqa: F401  (checks and receivers register themselves once the models are there)
+        from orgs import checks, console, erasers  # noqa: F401  (the first two register themselves as they are read)
         from orgs.bearers import forget_user
 
         on_relinked(forget_user)
+        erasers.register_all()

@@ -190,6 +190,11 @@ def _run_once(
         # The key, not only who bears it: another key of the same agent may hold fewer scopes than the answer shows. All
         # tokens of a user may do the same.
         identity = f"{principal.organization_id}:{principal.credential_id}"
+        if hasattr(operation.view_func, "across_organizations"):
+            # The answer is the new organization's. Kept apart from the caller's own, which cannot see it.
+            call = idempotency.Repeatable(f"{identity}:across", key, idempotency.fingerprint(request, body))
+            with tenancy.system():
+                return idempotency.run_once(call, work, owner=lambda: request.made_for)
         call = idempotency.Repeatable(identity, key, idempotency.fingerprint(request, body))
         owned = (principal.organization_id, principal.actor_id)
         with tenancy.organization(principal.organization_id):

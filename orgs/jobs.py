@@ -1,10 +1,11 @@
-"""Periodic work on identity. Each job may run twice at once: rows decide."""
+"""Periodic work on organizations and their keys. Each job may run twice at once: rows decide."""
 
 from celery import shared_task
 from django.utils import timezone
 
 from orgs import tenancy
 from orgs.connections import limit_statements
+from orgs.services.erasing import delete_due
 from orgs.services.key_reminders import remind_of_keys
 
 BATCH = 200
@@ -21,3 +22,9 @@ def remind_of_expiring_keys() -> int:
         reminded += count
         if count < BATCH:
             return reminded
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def delete_organizations() -> int:
+    """Delete the organizations that are due, some steps at a time; return how many are not over yet."""
+    return len(delete_due(now=timezone.now()))

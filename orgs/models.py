@@ -19,6 +19,9 @@ KEPT_AFTER_EXPIRY = timedelta(days=90)
 # In Python `$` would also stand before a line's end.
 valid_slug = RegexValidator(SLUG.removesuffix("$") + r"\Z", "Use 1 to 63 lower-case letters, digits and inner hyphens.")
 
+DELETION_DELAY_DAYS = 7
+MAX_DELETION_DELAY_DAYS = 90
+
 
 MAX_KEY_DAYS = 3650
 MAX_REMINDER_DAYS = 90
@@ -50,6 +53,15 @@ class TenantModel(Changing):
         abstract = True
 
 
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def open(self) -> "OrganizationQuerySet":
+        """Leave out those that are being erased: nobody finds them any more."""
+        return self.filter(closed_at=None)
+
+    def due(self, now: datetime) -> "OrganizationQuerySet":
+        return self.open().filter(deletes_at__lte=now)
+
+
 class Organization(Changing):
     """A tenant. Everything else belongs to exactly one."""
 
@@ -61,9 +73,29 @@ class Organization(Changing):
     # How long a new key may live, where that has a limit; and how long before a key's end its reminder comes, if ever.
     key_max_days = models.PositiveSmallIntegerField(null=True, blank=True)
     key_reminder_days = models.PositiveSmallIntegerField(default=14, db_default=14)
+    metadata = ExactJSONField(default=dict, editable=False)
+    # Null: as many as the installation's setting allows (orgs/limits.py).
+    max_members = models.PositiveIntegerField(null=True, blank=True)
+    max_agents = models.PositiveIntegerField(null=True, blank=True)
+    max_api_keys = models.PositiveIntegerField(null=True, blank=True, verbose_name="max API keys")
+    # How long a deletion that is asked for can be cancelled.
+    deletion_delay_days = models.PositiveSmallIntegerField(default=DELETION_DELAY_DAYS, editable=False)
+    # When it will be deleted; null unless somebody has asked for it. Until then all goes on.
+    deletes_at = models.DateTimeField(null=True, editable=False)
+    # Since when it is closed and being erased, which nothing undoes.
+    closed_at = models.DateTimeField(null=True, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["deletes_at"],
+                name="orgs_organization_due",
+                condition=models.Q(deletes_at__isnull=False, closed_at=None),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="orgs_organization_key_max_days",
@@ -72,6 +104,14 @@ class Organization(Changing):
             models.CheckConstraint(
                 name="orgs_organization_key_reminder_days",
                 condition=models.Q(key_reminder_days__range=(0, MAX_REMINDER_DAYS)),
+            ),
+            models.CheckConstraint(
+                name="orgs_organization_deletion_delay",
+                condition=models.Q(deletion_delay_days__range=(1, MAX_DELETION_DELAY_DAYS)),
+            ),
+            models.CheckConstraint(
+                name="orgs_organization_closed_when_due",
+                condition=models.Q(closed_at=None) | models.Q(deletes_at__isnull=False),
             ),
             models.UniqueConstraint(
                 fields=["slug"],
@@ -327,3 +367,24 @@ class APIKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{PREFIXES[self.environment]}{self.key_id} ({self.name})"
+
+
+class Erasure(models.Model):
+    """How far the erasing of an organization has come. Its id is the organization's, whose own row goes before it.
+
+    Only `holdfast_system` may read it. It is gone with the last of what the organization had.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    closed_at = models.DateTimeField()
+    # The eraser at work, by its name, and where in its table it stands.
+    eraser = models.CharField(max_length=60, blank=True)
+    position = models.BigIntegerField(default=0)
+    # How many rows went, by table.
+    counts = models.JSONField(default=dict)
+    # When the organization's own row went, and the first transaction number that was not given out by then.
+    row_gone_at = models.DateTimeField(null=True)
+    horizon = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)

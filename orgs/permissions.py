@@ -88,6 +88,12 @@ def of_users(operation: F) -> F:
     return operation
 
 
+def across_organizations(operation: F) -> F:
+    """Declare that an operation makes another organization and says in `request.made_for` which, and whose it is."""
+    operation.across_organizations = True  # type: ignore[attr-defined]
+    return operation
+
+
 def optional_key(operation: F) -> F:
     """Declare that a public operation takes a key where one is sent: it tells who the caller is."""
     operation.required_scope = None  # type: ignore[attr-defined]

@@ -25,6 +25,21 @@ DROP POLICY {table}_organization ON {table};
 ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;
 """
+ERASABLE = """
+GRANT DELETE ON {table} TO {system};
+CREATE POLICY {table}_erasable ON {table} AS RESTRICTIVE FOR DELETE TO {system}
+    USING (organization_id IS NOT NULL
+           AND NOT EXISTS (SELECT FROM orgs_organization o WHERE o.id = {table}.organization_id));
+"""
+UNERASABLE = """
+DROP POLICY {table}_erasable ON {table};
+REVOKE DELETE ON {table} FROM {system};
+"""
+NEEDED = """
+CREATE POLICY {table}_needed ON {table} AS RESTRICTIVE FOR INSERT TO {app}
+    WITH CHECK (EXISTS (SELECT FROM orgs_organization o WHERE o.id = {table}.organization_id));
+"""
+UNNEEDED = "DROP POLICY {table}_needed ON {table}"
 
 
 def fence(table: str, *, column: str = "organization_id", append_only: bool = False) -> migrations.RunSQL:
@@ -42,6 +57,21 @@ def fence(table: str, *, column: str = "organization_id", append_only: bool = Fa
         "verbs": "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE",
     }
     return migrations.RunSQL(FENCE.format(**words), UNFENCE.format(**words))
+
+
+def erasable(table: str) -> migrations.RunSQL:
+    """Return the operation that lets the system role delete from an append-only table what a deleted organization left.
+
+    While the organization's row is there, and where a row has none, nothing can be deleted.
+    """
+    words = {"table": table, "system": SYSTEM_ROLE}
+    return migrations.RunSQL(ERASABLE.format(**words), UNERASABLE.format(**words))
+
+
+def needs_organization(table: str) -> migrations.RunSQL:
+    """Return the operation that refuses a tenant's new row once its organization is gone, where no reference does."""
+    words = {"table": table, "app": APP_ROLE}
+    return migrations.RunSQL(NEEDED.format(**words), UNNEEDED.format(**words))
 
 
 def same_organization(table: str, column: str, target: str, target_column: str = "id") -> migrations.RunSQL:

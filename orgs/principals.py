@@ -60,7 +60,7 @@ class Request(HttpRequest):
 
     principal: Principal
     document: Any
-    # Organization and owner that a public operation has made, for the answer kept under its Idempotency-Key.
+    # Organization and owner that an operation has made, for the answer kept under its Idempotency-Key.
     made_for: tuple[uuid.UUID, uuid.UUID]
     # The user who has proven who they are without a key, where an operation lets them.
     proven: uuid.UUID | None

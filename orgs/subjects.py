@@ -9,7 +9,7 @@ from django.http import HttpResponse
 
 from api import etags
 from orgs import tenancy
-from orgs.models import Changing, TenantModel
+from orgs.models import Changing, Organization, TenantModel
 from orgs.principals import Request
 
 C = TypeVar("C", bound=Changing)
@@ -21,6 +21,12 @@ def get_subject(request: Request, response: HttpResponse, rows: QuerySet[T]) -> 
     organization_id = request.principal.organization_id
     with tenancy.organization(organization_id):
         return tagged(response, rows.get(organization_id=organization_id))
+
+
+def require_own(request: Request, organization_id: uuid.UUID) -> None:
+    """Refuse any organization but the caller's, as one that is not there; raises Organization.DoesNotExist."""
+    if organization_id != request.principal.organization_id:
+        raise Organization.DoesNotExist
 
 
 def expected_generations(request: Request, model: type[Changing], row_id: uuid.UUID) -> list[int] | None:

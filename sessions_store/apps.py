@@ -7,6 +7,7 @@ class SessionsStoreConfig(AppConfig):
 
     def ready(self) -> None:
         from events.releasing import release_agent
+        from orgs import deletion
         from orgs.departures import on_departure
         from orgs.functions import register_errors
         from sessions_store.hot_paths import ERRORS
@@ -14,3 +15,4 @@ class SessionsStoreConfig(AppConfig):
 
         register_errors(ERRORS)
         on_departure(lambda agent, actor: release_agent(Session, "session", agent, actor))
+        deletion.register_table("sessions_store_session", order=deletion.WORK)

@@ -6,10 +6,14 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from events.releasing import release_agent
+        from orgs import deletion
         from orgs.departures import on_departure
         from orgs.functions import register_errors
+        from tasks import erasing
         from tasks.hot_paths import ERRORS
         from tasks.models import Task
 
         register_errors(ERRORS)
         on_departure(lambda agent, actor: release_agent(Task, "task", agent, actor))
+        deletion.register("tasks", erasing.erase, order=deletion.WORK, tables=erasing.TABLES)
+        deletion.register_table("tasks_context", order=deletion.WORK + 1)

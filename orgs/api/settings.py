@@ -1,4 +1,4 @@
-"""The organization's settings."""
+"""What an organization has decided for itself."""
 
 import uuid
 
@@ -12,9 +12,9 @@ from orgs import tenancy
 from orgs.models import Organization
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
-from orgs.schemas.settings import ChangedSettingsOut, KeySettingsOut, SettingsOut, SettingsPatch
-from orgs.services import key_policy
-from orgs.subjects import expected_generations, tagged
+from orgs.schemas.settings import ChangedSettingsOut, SettingsOut, SettingsPatch, settings_of
+from orgs.services import settings
+from orgs.subjects import expected_generations, require_own, tagged
 
 router = Router(tags=["identity"])
 
@@ -22,12 +22,11 @@ router = Router(tags=["identity"])
 @router.get("/orgs/{id:organization_id}/settings", response=SettingsOut)
 @requires(Scope.ORGS_READ)
 def get_organization_settings(request: Request, organization_id: uuid.UUID, response: HttpResponse) -> SettingsOut:
-    """Return the settings of the caller's organization. Their ETag is the organization's."""
-    if organization_id != request.principal.organization_id:
-        raise Organization.DoesNotExist
+    """Return the organization's settings; their ETag is the organization's own."""
+    require_own(request, organization_id)
     with tenancy.organization(organization_id):
-        organization = tagged(response, Organization.objects.get(id=organization_id))
-    return SettingsOut(api_keys=_of_keys(organization), generation=organization.generation)
+        found = tagged(response, Organization.objects.get(id=organization_id))
+    return SettingsOut(**settings_of(found))
 
 
 @router.patch("/orgs/{id:organization_id}/settings", response=ChangedSettingsOut)
@@ -36,21 +35,17 @@ def get_organization_settings(request: Request, organization_id: uuid.UUID, resp
 def change_organization_settings(
     request: Request, organization_id: uuid.UUID, body: SettingsPatch, response: HttpResponse
 ) -> ChangedSettingsOut:
-    """Change the given settings. `shortened_keys` counts keys that got an earlier end: at 500, send it again."""
-    if organization_id != request.principal.organization_id:
-        raise Organization.DoesNotExist
-    changed = key_policy.set_key_policy(
+    """Change the given settings. A deletion that is under way keeps the delay that it began with.
+
+    `shortened_keys` counts keys that got an earlier end: at 500, send it again.
+    """
+    require_own(request, organization_id)
+    changed = settings.change_settings(
         request.principal,
-        changes=body.api_keys.model_dump(exclude_unset=True, exclude={"apply_to_existing"}),
-        apply_to_existing=body.api_keys.apply_to_existing,
+        changes=body.changes(),
+        apply_to_existing=body.apply_to_existing,
         expected=expected_generations(request, Organization, organization_id),
         now=timezone.now(),
     )
     organization = tagged(response, changed.organization)
-    return ChangedSettingsOut(
-        api_keys=_of_keys(organization), generation=organization.generation, shortened_keys=changed.shortened
-    )
-
-
-def _of_keys(organization: Organization) -> KeySettingsOut:
-    return KeySettingsOut(max_lifetime_days=organization.key_max_days, reminder_days=organization.key_reminder_days)
+    return ChangedSettingsOut(**settings_of(organization), shortened_keys=changed.shortened_keys)

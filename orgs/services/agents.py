@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from audit.models import Action
-from orgs import tenancy
+from orgs import limits, tenancy
 from orgs.departures import release_all
 from orgs.models import Agent, APIKey
 from orgs.principals import Principal
@@ -30,8 +30,9 @@ def create_agent(principal: Principal, *, fields: Mapping[str, Any]) -> Agent:
 
 
 def add_agent(organization_id: uuid.UUID, *, owner_id: uuid.UUID, fields: Mapping[str, Any], actor: str) -> Agent:
-    """Register an agent inside the open scope. Raises SlugTaken."""
+    """Register an agent inside the open scope. Raises SlugTaken, LimitReached."""
     with constraints(), transaction.atomic():
+        limits.hold(organization_id, "agents")
         agent = Agent.objects.create(organization_id=organization_id, owner_id=owner_id, **fields)
         note(Action.AGENT_CREATED, agent, actor, slug=agent.slug)
     return agent

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit.models import Action
-from orgs import keys, tenancy
+from orgs import keys, limits, tenancy
 from orgs.authentication import confirm, find_place, forget
 from orgs.keys import Environment
 from orgs.models import Agent, APIKey, Membership, Organization
@@ -50,7 +50,8 @@ def create_api_key(
     outlives the caller's key, but does outlive the caller's leaving unless it acts as them: it is the organization's.
     A token ends within hours and is renewed: what its user makes is not bound to it. `owner_id` and the audit entry
     keep who made it.
-    Raises ScopeMissing, EnvironmentRefused, InvalidExpiry, UnknownReference, KeyRevoked, KeyExpired, UserUnknown.
+    Raises ScopeMissing, EnvironmentRefused, InvalidExpiry, UnknownReference, LimitReached, KeyRevoked, KeyExpired,
+    UserUnknown.
     """
     wanted, environment = sorted(set(scopes)), environment or principal.environment
     check_scopes(principal, wanted)
@@ -179,6 +180,7 @@ def mint(
     replaces: APIKey | None = None,
     **bearer: Any,
 ) -> MintedKey:
+    limits.hold(organization.id, "api_keys")
     made = keys.generate(keys.PREFIXES[environment])
     row = APIKey.objects.create(
         organization=organization,

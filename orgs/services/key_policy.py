@@ -1,36 +1,22 @@
 """How long an organization's keys may live: the policy, and what it makes of one key."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Q
 
 from audit.models import Action
-from orgs import tenancy
+from orgs import limits
 from orgs.models import MAX_KEY_DAYS, APIKey, Organization
-from orgs.principals import Principal
-from orgs.services.recording import expect, note
+from orgs.services.recording import note
 
 MAX_KEY_LIFETIME = timedelta(days=MAX_KEY_DAYS)
 # So many keys are shortened in one transaction; asking again shortens the rest.
 MOST_SHORTENED = 500
-# The settings by their names on the wire.
-COLUMNS = {"max_lifetime_days": "key_max_days", "reminder_days": "key_reminder_days"}
 
 
 class InvalidExpiry(Exception):
     """Raised when a key would expire in the past, or later than ten years, its organization or its maker allows."""
-
-
-@dataclass(frozen=True)
-class ChangedPolicy:
-    """The organization under its new policy, and how many keys end sooner for it."""
-
-    organization: Organization
-    shortened: int
 
 
 def lock_policy(organization_id: uuid.UUID) -> Organization:
@@ -39,7 +25,7 @@ def lock_policy(organization_id: uuid.UUID) -> Organization:
     The first lock of whoever makes a key, before those of keys and memberships. A policy that is changed meanwhile
     waits, and then finds the new key among the existing ones.
     """
-    return Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+    return limits.lock(organization_id)
 
 
 def check_expiry(organization: Organization, wanted: datetime, *, now: datetime, bound: datetime | None = None) -> None:
@@ -63,39 +49,7 @@ def earliest(*ends: datetime | None) -> datetime | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def set_key_policy(
-    principal: Principal,
-    *,
-    changes: Mapping[str, Any],
-    apply_to_existing: bool,
-    expected: list[int] | None,
-    now: datetime,
-) -> ChangedPolicy:
-    """Set the given settings (COLUMNS); with `apply_to_existing` also end existing keys as if they were made now.
-
-    At most MOST_SHORTENED keys at a time, the oldest first. Raises PreconditionFailed.
-    """
-    with tenancy.organization(principal.organization_id):
-        organization = lock_policy(principal.organization_id)
-        expect(organization, expected)
-        changed = {name: to for name, to in changes.items() if getattr(organization, COLUMNS[name]) != to}
-        for name, to in changed.items():
-            setattr(organization, COLUMNS[name], to)
-        shortened = _shorten_keys(organization, principal.actor, now) if apply_to_existing else 0
-        if changed or shortened:
-            organization.save_change(*(COLUMNS[name] for name in changed))
-            facts = {f"api_keys.{name}": to for name, to in changed.items()}
-            note(
-                Action.ORGANIZATION_SETTINGS_CHANGED,
-                organization,
-                principal.actor,
-                changed=facts,
-                shortened_keys=shortened,
-            )
-    return ChangedPolicy(organization, shortened)
-
-
-def _shorten_keys(organization: Organization, actor: str, now: datetime) -> int:
+def shorten_keys(organization: Organization, actor: str, now: datetime) -> int:
     """Give the keys that outlive the policy an earlier end, also one that is replaced and in its overlap."""
     limit = policy_end(organization, now)
     if limit is None:

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit.models import Action
-from orgs import tenancy
+from orgs import limits, tenancy
 from orgs.authentication import confirm, forget
 from orgs.bearers import forget_user
 from orgs.models import APIKey, Membership, Organization, Role
@@ -101,8 +101,9 @@ def transfer(
 
 
 def add_member(organization: Organization, user: User, *, role: str, actor: str) -> Membership:
-    """Give a user a place in an organization, inside the open scope. Raises AlreadyMember."""
+    """Give a user a place in an organization, inside the open scope. Raises AlreadyMember, LimitReached."""
     with constraints(), transaction.atomic():
+        limits.hold(organization.id, "members")
         made = Membership.objects.create(organization=organization, user=user, role=role, owner_id=user.id)
         note(Action.MEMBERSHIP_CREATED, made, actor, role=made.role)
         # Who had one place only needed to name none.

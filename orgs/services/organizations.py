@@ -1,15 +1,24 @@
 """Verbs that make and change organizations."""
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
 
 from accounts.models import User
 from audit.models import Action
-from orgs import tenancy
-from orgs.models import Organization, Role
-from orgs.principals import Principal
+from orgs import limits, tenancy
+from orgs.models import Membership, Organization, Role
+from orgs.permissions import EVERYTHING
+from orgs.principals import Principal, require_user
+from orgs.services.api_keys import MintedKey, mint
 from orgs.services.constraints import constraints
 from orgs.services.members import add_member
 from orgs.services.recording import expect, note
+
+LIMITS = ("max_members", "max_agents", "max_api_keys")
 
 
 def create_organization(*, name: str, slug: str, owner: User, actor: str | None = None) -> Organization:
@@ -22,16 +31,60 @@ def create_organization(*, name: str, slug: str, owner: User, actor: str | None 
     return made
 
 
-def rename_organization(principal: Principal, *, name: str, expected: list[int] | None) -> Organization:
+def create_with_key(*, name: str, slug: str, owner: User) -> tuple[Organization, MintedKey]:
+    """Create an organization and its first key, which acts as the owner and holds every scope. Raises SlugTaken."""
+    with tenancy.system():
+        made = create_organization(name=name, slug=slug, owner=owner)
+        return made, mint(
+            made, name="First key", scopes=EVERYTHING, actor=f"user:{owner.id}", owner_id=owner.id, user_id=owner.id
+        )
+
+
+def create_further(principal: Principal, *, name: str, slug: str) -> tuple[Organization, MintedKey]:
+    """Create one more organization of the calling user. Raises UserRequired, LimitReached, SlugTaken."""
+    require_user(principal)
+    with tenancy.system():
+        # Locked, so that of two calls at once the second counts what the first has made.
+        owner = User.objects.select_for_update(no_key=True).get(id=principal.actor_id, is_active=True)
+        most = settings.ORGANIZATIONS_PER_USER
+        if Membership.objects.filter(user=owner, role=Role.OWNER).count() >= most:
+            raise limits.LimitReached(f"A user may own {most:,} organizations.")
+        return create_with_key(name=name, slug=slug, owner=owner)
+
+
+def rename_organization(
+    principal: Principal, *, changes: Mapping[str, str], expected: list[int] | None
+) -> Organization:
     with tenancy.organization(principal.organization_id):
-        return set_name(principal.organization_id, name=name, actor=principal.actor, expected=expected)
+        return set_names(principal.organization_id, changes=changes, actor=principal.actor, expected=expected)
 
 
-def set_name(organization_id: uuid.UUID, *, name: str, actor: str, expected: list[int] | None = None) -> Organization:
-    """Rename an organization inside the open scope."""
-    found = Organization.objects.select_for_update().get(id=organization_id)
-    expect(found, expected)
-    found.name = name
-    found.save_change("name")
-    note(Action.ORGANIZATION_RENAMED, found, actor)
-    return found
+def set_names(
+    organization_id: uuid.UUID, *, changes: Mapping[str, str], actor: str, expected: list[int] | None = None
+) -> Organization:
+    """Give an organization another name or slug, inside the open scope. Raises SlugTaken, PreconditionFailed.
+
+    The slug that it had is free from then on.
+    """
+    with constraints(), transaction.atomic():
+        found = limits.lock(organization_id)
+        expect(found, expected)
+        facts = {}
+        if changes.get("slug", found.slug) != found.slug:
+            facts = {"slug": changes["slug"], "old_slug": found.slug}
+        return _save(found, changes, Action.ORGANIZATION_RENAMED, actor, **facts)
+
+
+def set_limits(organization_id: uuid.UUID, *, changes: Mapping[str, int | None], actor: str) -> Organization:
+    """Change an operator's limits of an organization, inside the open scope. What is beyond a new one stays."""
+    return _save(limits.lock(organization_id), changes, Action.ORGANIZATION_LIMITS_CHANGED, actor, limits=dict(changes))
+
+
+def _save(
+    organization: Organization, changes: Mapping[str, Any], action: Action, actor: str, **facts: Any
+) -> Organization:
+    for field, value in changes.items():
+        setattr(organization, field, value)
+    organization.save_change(*changes)
+    note(action, organization, actor, **facts)
+    return organization

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from accounts.models import User
 from orgs import tenancy
 from orgs.models import Organization
-from orgs.permissions import EVERYTHING
-from orgs.services.api_keys import MintedKey, mint
+from orgs.services.api_keys import MintedKey
 from orgs.services.constraints import EmailTaken, SlugTaken, constraints
-from orgs.services.organizations import create_organization
+from orgs.services.organizations import create_with_key
 from orgs.services.people import add_user, new_user
 
 
@@ -25,9 +24,8 @@ def sign_up(*, email: str, display_name: str, password: str, name: str, slug: st
     # Deriving the hash takes a good part of a second: before the transaction, unless the gate has opened one.
     user = new_user(email=email, display_name=display_name, password=password)
     with constraints(), tenancy.system():
-        actor = add_user(user)
-        made = create_organization(name=name, slug=slug, owner=user)
-        minted = mint(made, name="First key", scopes=EVERYTHING, actor=actor, owner_id=user.id, user_id=user.id)
+        add_user(user)
+        made, minted = create_with_key(name=name, slug=slug, owner=user)
     return SignUp(user, made, minted)
 
 

@@ -39,7 +39,7 @@ def get_myself(principal: Principal) -> Myself:
     """Raises UserRequired."""
     user_id = require_user(principal)
     with tenancy.system():
-        places = Membership.objects.filter(user_id=user_id).select_related("organization")
+        places = Membership.objects.filter(user_id=user_id, organization__closed_at=None).select_related("organization")
         return Myself(User.objects.get(id=user_id), list(places[:MOST_MEMBERSHIPS]))
 
 

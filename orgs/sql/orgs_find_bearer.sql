@@ -10,7 +10,7 @@ BEGIN
         SELECT u.id, u.is_active, m.organization_id, m.role::text
         FROM accounts_user u LEFT JOIN (orgs_membership m JOIN orgs_organization o ON o.id = m.organization_id)
             ON m.user_id = u.id
-            AND (wanted_id IS NULL OR o.id = wanted_id) AND (wanted_slug IS NULL OR o.slug = wanted_slug)
+            AND o.closed_at IS NULL AND (wanted_id IS NULL OR o.id = wanted_id) AND (wanted_slug IS NULL OR o.slug = wanted_slug)
         WHERE u.id = CASE WHEN by_external_id
             THEN (SELECT e.id FROM accounts_user e WHERE e.external_id = wanted_subject)
             ELSE (SELECT l.user_id FROM accounts_linkedidentity l

@@ -86,7 +86,8 @@ class Scene:
                 "password": "correct horse battery staple",
                 "organization": {"name": "New", "slug": f"org-{new}"},
             },
-            "rename_organization": {"name": "Renamed"},
+            "rename_organization": {"name": "Renamed", "slug": f"org-{new}"},
+            "create_organization": {"name": "New", "slug": f"org-{new}"},
             "transfer_organization": {
                 "membership_id": self.heir_id,
                 "from_membership_id": self.giver_id,
@@ -120,7 +121,9 @@ class Scene:
             "rotate_my_key": {"overlap_seconds": 60, "expires_at": "2030-01-01T00:00:00Z"},
             "rotate_own_key": {"overlap_seconds": 3600},
             "change_organization_settings": {
-                "api_keys": {"max_lifetime_days": 3650, "reminder_days": 7, "apply_to_existing": False}
+                "api_keys": {"max_lifetime_days": 3650, "reminder_days": 7, "apply_to_existing": False},
+                "deletion": {"delay_days": 3},
+                "metadata": {"kind": "test"},
             },
             "create_session": {
                 "title": "New",

@@ -71,7 +71,8 @@ def test_adding_an_organization_gives_it_an_owner(browser: Browser, operator: Us
 def test_an_organization_is_renamed(browser: Browser, operator: User, organization: Organization) -> None:
     name = uuid.uuid4().hex
 
-    answer = browser.send(change(ORGANIZATIONS, organization), {"name": "Renamed"}, X_Request_Id=name)
+    form = {"name": "Renamed", "slug": organization.slug}
+    answer = browser.send(change(ORGANIZATIONS, organization), form, X_Request_Id=name)
 
     assert answer.status_code == 302
     assert system_rows("SELECT name, slug FROM orgs_organization WHERE id = %s", organization.id) == [

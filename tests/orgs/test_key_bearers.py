@@ -9,6 +9,7 @@ import pytest
 from accounts.models import User
 from orgs import tenancy
 from orgs.authentication import authenticate_key
+from orgs.bearers import UserUnknown
 from orgs.models import Membership, Organization, Role
 from orgs.principals import Principal
 from orgs.services import api_keys

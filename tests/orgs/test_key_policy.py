@@ -7,7 +7,7 @@ import pytest
 
 from orgs import authentication, tenancy
 from orgs.models import APIKey, Organization
-from orgs.services import api_keys, key_policy
+from orgs.services import api_keys, key_policy, settings
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.orgs.holding import wait_until_organization_held
@@ -94,7 +94,7 @@ def test_a_change_is_audited_with_names_and_values(owner: Caller, organization: 
     entry = audit_of(organization)[-1]
     assert (entry["action"], entry["detail"]) == (
         "organization.settings-changed",
-        {"changed": {"api_keys.max_lifetime_days": 90}, "shortened_keys": 0},
+        {"settings": ["api_keys.max_lifetime_days"], "values": {"api_keys.max_lifetime_days": 90}},
     )
     assert events_of(organization.id)[-1]["type"] == "organization.settings-changed"
 
@@ -229,9 +229,9 @@ def test_a_key_that_is_made_while_the_limit_is_lowered_has_it(owner: Caller, org
 
     def lower_and_hold() -> None:
         with tenancy.organization(organization.id):
-            key_policy.set_key_policy(
+            settings.change_settings(
                 principal,
-                changes={"max_lifetime_days": 1},
+                changes={"api_keys.max_lifetime_days": 1},
                 apply_to_existing=False,
                 expected=None,
                 now=datetime.now(UTC),

@@ -1,13 +1,14 @@
 """GET /me, GET and PATCH of /orgs/{id}."""
 
 import uuid
+from functools import partial
 
 import pytest
 
 from orgs.models import Organization
 from tests import factories
-from tests.factories import Caller
-from tests.statements import audit_of, events_of
+from tests.factories import Answer, Caller
+from tests.statements import at_once, audit_of, events_of
 
 
 def test_me_says_who_an_agents_key_is(agent: Caller, organization: Organization) -> None:
@@ -58,11 +59,45 @@ def test_renaming_is_audited_and_becomes_an_event(owner: Caller, organization: O
     assert (entry["request_id"], event["request_id"]) == ("renaming-it", "renaming-it")
 
 
-@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": None}, {"name": "a", "slug": "b"}, {"name": "n" * 201}])
+@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": None}, {"slug": "B"}, {"slug": None}, {"name": "n" * 201}])
 def test_renaming_refuses_what_is_no_name(owner: Caller, organization: Organization, body: dict[str, str]) -> None:
     answer = owner.patch(f"/orgs/{organization.id}", body)
 
     assert (answer.status, answer.code) == (422, "invalid")
+
+
+def test_a_new_slug_frees_the_old_one_and_both_are_told(owner: Caller, organization: Organization) -> None:
+    slug = f"new-{organization.slug}"[:63]
+
+    answer = owner.patch(f"/orgs/{organization.id}", {"slug": slug})
+
+    assert (answer.status, answer.json["slug"], answer.json["name"]) == (200, slug, organization.name)
+    entry = audit_of(organization)[-1]
+    assert (entry["action"], entry["detail"]) == (
+        "organization.renamed",
+        {"slug": slug, "old_slug": organization.slug},
+    )
+    theirs = factories.make_organization()
+    taken = Caller(factories.make_key(theirs).text).patch(f"/orgs/{theirs.id}", {"slug": organization.slug})
+    assert taken.status == 200
+
+
+def test_a_taken_slug_is_refused(owner: Caller, organization: Organization) -> None:
+    answer = owner.patch(f"/orgs/{organization.id}", {"name": "New", "slug": factories.make_organization().slug})
+
+    assert (answer.status, answer.code) == (409, "slug-taken")
+    assert owner.get(f"/orgs/{organization.id}").json["name"] == organization.name
+
+
+def test_of_two_who_claim_a_slug_at_once_exactly_one_gets_it() -> None:
+    slug = f"claimed-{uuid.uuid4().hex[:20]}"
+    claimers = [factories.make_organization() for _ in range(4)]
+    callers = [(Caller(factories.make_key(one).text), one.id) for one in claimers]
+
+    answers = at_once(*[partial(caller.patch, f"/orgs/{place}", {"slug": slug}) for caller, place in callers])
+
+    statuses = sorted(answer.status for answer in answers if isinstance(answer, Answer))
+    assert statuses == [200, 409, 409, 409]
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])

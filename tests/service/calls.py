@@ -57,6 +57,10 @@ class Scene:
         self.owner = Caller(factories.make_key(self.organization, user=self.user).text)
 
     @cached_property
+    def organization_id(self) -> str:
+        return str(self.organization.id)
+
+    @cached_property
     def agent_id(self) -> str:
         return str(factories.make_agent(self.organization).id)
 
@@ -165,10 +169,6 @@ def _slug() -> str:
     return f"agent-{uuid.uuid4().hex[:20]}"
 
 
-def _organization(scene: Scene, body: Any = None) -> Call:
-    return Call({"organization_id": str(scene.organization.id)}, body)
-
-
 def _task(scene: Scene, body: Any = None) -> Call:
     return Call({"task_id": scene.task_id}, body)
 
@@ -228,6 +228,10 @@ def _transfer(scene: Scene) -> Call:
     return Call({"organization_id": str(scene.organization.id)}, body)
 
 
+def _organization(scene: Scene, body: Any = None, query: str = "") -> Call:
+    return Call({"organization_id": scene.organization_id}, body, query)
+
+
 def _listing(*needed: str) -> Callable[[Scene], Call]:
     """Return a call without parameters, of a listing that has one of what is named."""
 
@@ -245,7 +249,9 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "change_agent": lambda scene: Call({"agent_id": scene.agent_id}, {"name": "Renamed"}),
     "change_me": lambda scene: Call(body={"display_name": "Renamed", "preferences": {"theme": "dark"}}),
     "change_member": lambda scene: Call({"membership_id": scene.membership_id}, {"role": "admin"}),
-    "change_organization_settings": lambda scene: _organization(scene, {"api_keys": {"max_lifetime_days": 90}}),
+    "change_organization_settings": lambda scene: _organization(
+        scene, {"api_keys": {"max_lifetime_days": 90}, "deletion": {"delay_days": 3}}
+    ),
     "change_state": lambda scene: _task(scene, {"state": "canceled"}),
     "claim_tasks": _claim_tasks,
     "create_agent": lambda scene: Call(body={"name": "New", "slug": _slug()}),
@@ -254,8 +260,10 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     ),
     "create_invitation": lambda scene: Call(body={"email": f"{uuid.uuid4().hex}@example.com", "role": "member"}),
     "create_my_key": lambda scene: Call(body={"name": "New", "scopes": ["me:write"]}),
+    "create_organization": lambda scene: Call(body={"name": "New", "slug": _slug()}),
     "create_session": lambda scene: Call(body={"agent_id": scene.agent_id, "state": {"step": 1}}),
     "delete_agent": lambda scene: Call({"agent_id": scene.agent_id}),
+    "delete_organization": lambda scene: _organization(scene, query=f"?confirm={scene.organization.slug}"),
     "delete_session": _session,
     "export_audit_entries": lambda scene: Call(),
     "extend_lease": _extend_lease,
@@ -268,6 +276,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "get_member": lambda scene: Call({"membership_id": scene.membership_id}),
     "get_my_key": lambda scene: Call({"row_id": scene.own_key_id}),
     "get_organization": _organization,
+    "get_organization_limits": _organization,
     "get_organization_settings": _organization,
     "get_session": _session,
     "get_settings": _settings,
@@ -284,6 +293,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "list_messages": _task,
     "list_my_keys": lambda scene: Call(),
     "list_session_events": _session,
+    "list_organizations": _listing("organization_id"),
     "list_sessions": _listing("session_id"),
     "list_task_events": _task,
     "list_tasks": _list_tasks,
@@ -296,6 +306,7 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "rename_organization": lambda scene: _organization(scene, {"name": "Renamed"}),
     "replace_state": lambda scene: _session(scene, {"step": 3}),
     "resend_invitation": lambda scene: _invitation(scene, {}),
+    "restore_organization": _organization,
     "revoke_api_key": lambda scene: Call({"row_id": scene.key_id}),
     "revoke_invitation": _invitation,
     "revoke_my_key": lambda scene: Call({"row_id": scene.own_key_id}),

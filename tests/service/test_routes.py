@@ -33,6 +33,7 @@ OTHERS = {
     "create_api_key",
     "create_invitation",
     "create_my_key",
+    "create_organization",
     "create_session",
     "export_audit_entries",
     "rotate_own_key",
@@ -211,6 +212,16 @@ def test_what_an_outsider_does_to_their_own_keys_leaves_the_owners_alone(
 ) -> None:
     operation, call = _prepared(name, scene)
     scene.owner.get("/me")
+    before = scene.snapshot()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert answer.status == 201
+    assert scene.snapshot() == before
+
+
+def test_an_outsiders_new_organization_leaves_the_owners_alone(scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared("create_organization", scene)
     before = scene.snapshot()
 
     answer = call.by(stranger.owner, operation)

@@ -1,0 +1,83 @@
+"""How many of each thing an organization may have: its own number, or else the installation's."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from orgs.models import Agent, APIKey, Membership, Organization
+
+
+class LimitReached(Exception):
+    """Raised when one more of something would be more than an organization, or a user, may have."""
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Something that is counted. `own` gives the organization's number, null where the setting's default holds."""
+
+    count: Callable[[uuid.UUID], int]
+    own: Callable[[Organization], int | None]
+    setting: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    limit: int
+    used: int
+
+
+_limited: dict[str, Limited] = {}
+
+
+def register(name: str, limited: Limited) -> None:
+    """Have `hold` know what is called `name`, and `usages` list it; apps above do so once they are ready."""
+    _limited[name] = limited
+
+
+def lock(organization_id: uuid.UUID) -> Organization:
+    """Lock an organization inside the open scope, so that its things are counted one after the other.
+
+    Taken before any lock of a membership or a key, as everybody does. One that is being erased is not found.
+    """
+    return Organization.objects.open().select_for_update(no_key=True).get(id=organization_id)
+
+
+def hold(organization_id: uuid.UUID, name: str) -> None:
+    """Make sure, until the open transaction ends, that there is room for one more; raises LimitReached."""
+    usage = _usage(lock(organization_id), _limited[name])
+    if usage.used >= usage.limit:
+        what = name.replace("_", " ").replace("api keys", "active API keys")
+        raise LimitReached(f"The organization may have {usage.limit:,} {what}, and has {usage.used:,}.")
+
+
+def usages(organization: Organization) -> dict[str, Usage]:
+    """Return limit and use of all that is limited, inside the open scope."""
+    return {name: _usage(organization, limited) for name, limited in _limited.items()}
+
+
+def _usage(organization: Organization, limited: Limited) -> Usage:
+    own = limited.own(organization)
+    return Usage(getattr(settings, limited.setting) if own is None else own, limited.count(organization.id))
+
+
+def _count_members(organization_id: uuid.UUID) -> int:
+    return Membership.objects.filter(organization_id=organization_id).count()
+
+
+def _count_agents(organization_id: uuid.UUID) -> int:
+    return Agent.objects.filter(organization_id=organization_id).count()
+
+
+def _count_api_keys(organization_id: uuid.UUID) -> int:
+    """Count the keys that can be used: those revoked and expired stay listed, for ever."""
+    living = Q(expires_at=None) | Q(expires_at__gt=Now())
+    return APIKey.objects.filter(living, organization_id=organization_id, revoked_at=None).count()
+
+
+register("members", Limited(_count_members, lambda organization: organization.max_members, "ORG_MAX_MEMBERS"))
+register("agents", Limited(_count_agents, lambda organization: organization.max_agents, "ORG_MAX_AGENTS"))
+register("api_keys", Limited(_count_api_keys, lambda organization: organization.max_api_keys, "ORG_MAX_API_KEYS"))

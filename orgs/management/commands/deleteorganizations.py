@@ -1,0 +1,19 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from orgs.services.erasing import MOST_STEPS, delete_due
+
+
+class Command(BaseCommand):
+    help = "Delete the organizations that are due, as beat does every minute; may be stopped and run again."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        waiting = delete_due(now=timezone.now(), most_steps=MOST_STEPS)
+        for erasure in waiting:
+            done = sum(erasure.counts.values())
+            stands = "its own row is gone" if erasure.row_gone_at else f"closed since {erasure.closed_at:%F %T} UTC"
+            self.stdout.write(f"{erasure.id}: {done:,} rows erased; {stands}. Run again to go on.")
+        if not waiting:
+            self.stdout.write("No organization is being deleted.")
