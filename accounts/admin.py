@@ -1,7 +1,7 @@
-"""Users in the operators' console: added and changed, with an entry in the audit trail; never deleted.
+"""Users in the operators' console: added and changed, with an entry in the audit trail; never simply deleted.
 
 Deleting a user would take their keys and memberships along without a word in anyone's trail. Deactivating one has the
-same effect on access and can be undone.
+same effect on access and can be undone; who has a right to it is erased (orgs/persons_console.py).
 """
 
 from typing import Any
@@ -18,15 +18,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import identities, lockout, totp
-from accounts.models import ConsoleSession, LinkedIdentity, User
+from accounts.models import POWERS, ConsoleSession, LinkedIdentity, User
 from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from audit.models import Action
 from audit.services import record
 
 # Operators may do everything or nothing yet: groups would be rows that no fieldset shows.
 admin.site.unregister(Group)
-
-POWERS = ("is_active", "is_staff", "is_superuser")
 
 
 class PasswordWidget(ReadOnlyPasswordHashWidget):

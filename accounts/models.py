@@ -20,6 +20,8 @@ from audit.services import record
 
 # Of a user: saved only where they are named.
 OWN_FIELDS = {"id", "preferences", "generation"}
+# Together: an operator who may do everything.
+POWERS = ("is_active", "is_staff", "is_superuser")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -322,3 +324,32 @@ class LinkedIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} of {self.issuer}"
+
+
+class Erasure(models.Model):
+    """The erasure of one person: begun, carried on in batches, and finished with a receipt. Holds no personal data.
+
+    `refused_at` is when the user was last deactivated, from which on all that they had under way comes to its end.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user_id = models.UUIDField(unique=True)
+    requested_at = models.DateTimeField()
+    requested_by = models.CharField(max_length=60)
+    refused_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)
+    receipt = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Erasure of {self.user_id}"
+
+    def count(self, erased: dict[str, int]) -> None:
+        """Add what one batch has erased, in the batch's own transaction."""
+        for name, number in erased.items():
+            if number:
+                self.counts[name] = self.counts.get(name, 0) + number
+        self.save(update_fields=["counts"])

@@ -37,6 +37,7 @@ class Action(models.TextChoices):
     API_KEY_ROTATED = "api-key.rotated"
     API_KEY_SHORTENED = "api-key.shortened"
     API_KEY_EXPIRING = "api-key.expiring"
+    API_KEY_DELETED = "api-key.deleted"
     SESSION_DELETED = "session.deleted"
     USER_CREATED = "user.created"
     USER_PASSWORD_CHANGED = "user.password-changed"  # noqa: S105  (no password)
@@ -44,6 +45,9 @@ class Action(models.TextChoices):
     USER_SETTINGS_CHANGED = "user.settings-changed"
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_UNLINKED = "identity.unlinked"
+    USER_EXPORTED = "user.exported"
+    USER_ERASURE_REQUESTED = "user.erasure-requested"
+    USER_ERASED = "user.erased"
     OPERATOR_SIGNED_IN = "operator.signed-in"
     OPERATOR_SIGNED_OUT = "operator.signed-out"
     OPERATOR_REFUSED = "operator.refused"

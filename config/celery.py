@@ -25,6 +25,7 @@ app.conf.beat_schedule = {
     "prune-invitations": {"task": "operations.jobs.prune_invitations", "schedule": 3600.0},
     "remind-of-expiring-keys": {"task": "orgs.jobs.remind_of_expiring_keys", "schedule": 3600.0},
     "delete-organizations": {"task": "orgs.jobs.delete_organizations", "schedule": 60.0},
+    "finish-erasures": {"task": "operations.jobs.finish_erasures", "schedule": 60.0},
 }
 
 

@@ -13,6 +13,8 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from accounts import stores
+from accounts.erasing import LastOperator
+from accounts.exporting import ExportTooLarge
 from accounts.oidc import key_sets, tokens
 from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
@@ -31,6 +33,7 @@ from orgs.services import (
     key_rotation,
     members,
     people,
+    person_erasing,
     users,
 )
 from sessions_store import services as sessions_services
@@ -106,6 +109,9 @@ TABLE: dict[type[Exception], Problem] = {
     key_sets.KeysUnavailable: Problem(503, "token-keys-unavailable", "The issuer's keys cannot be read just now."),
     permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
+    person_erasing.ConfirmationRefused: Problem(403, "confirmation-refused", "Address or password are not the user's."),
+    LastOperator: Problem(409, "last-operator", "Nobody would be left who may do everything in the console."),
+    ExportTooLarge: Problem(413, "export-too-large", "The export is too large to be answered."),
     me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     organizations.OrganizationCreationClosed: Problem(

@@ -24,6 +24,7 @@ from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.models import MAX_DELETION_DELAY_DAYS  # noqa: E402
 from orgs.permissions import ROLE_SCOPES, scopes_of_role  # noqa: E402
 from orgs.services.accepting import MOST_ATTEMPTS, MOST_ATTEMPTS_A_DAY  # noqa: E402
+from orgs.services.exporting import MAX_EXPORT_BYTES  # noqa: E402
 from orgs.services.invitations import MOST_HOURS, MOST_PENDING  # noqa: E402
 from orgs.services.key_policy import MAX_KEY_LIFETIME, MOST_SHORTENED  # noqa: E402
 from orgs.services.key_rotation import MAX_OVERLAP  # noqa: E402
@@ -132,6 +133,8 @@ def limits() -> str:
         ("levels of nesting", str(documents.MAX_DEPTH), "400 `invalid-json`"),
         ("digits or exponent of a number", f"{documents.MAX_DIGITS:,}", "400 `invalid-json`"),
         ("metadata, wherever there is any", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
+        ("metadata of a session, task, message or artifact", _size(metadata.MAX_METADATA_BYTES), "422 `invalid`"),
+        ("an export of a person, over the API", _size(MAX_EXPORT_BYTES), "413 `export-too-large`"),
         ("items of a page", f"{cursors.MAX_LIMIT}, {cursors.DEFAULT_LIMIT} by default", "422 `invalid`"),
         ("an agent's card", _size(MAX_CARD_BYTES), "422 `invalid`"),
         ("skills of an agent's card", str(MAX_SKILLS), "422 `invalid`"),

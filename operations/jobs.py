@@ -4,6 +4,7 @@ A worker's threads cannot be interrupted, so Celery's time limits would be witho
 statement instead; a job that fails of it has kept what it committed, and beat starts it again.
 """
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,12 @@ from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import ConsoleSession, FailureCount
+from accounts.models import ConsoleSession, Erasure, FailureCount
 from api.models import IdempotentAnswer
 from orgs import tenancy
 from orgs.connections import limit_statements
 from orgs.models import Invitation
+from orgs.services import person_erasing
 
 BATCH = 1000
 STATEMENT_TIMEOUT = "60s"
@@ -55,3 +57,19 @@ def _prune(due: Callable[[], QuerySet[Any]]) -> int:
         deleted += count
         if count < BATCH:
             return deleted
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def finish_erasures() -> int:
+    """Have each erasure that is not finished carried on, by a job of its own: one that fails stops no other."""
+    with tenancy.system():
+        ids = list(Erasure.objects.filter(finished_at=None).order_by("id").values_list("id", flat=True))
+    for erasure_id in ids:
+        carry_on_erasure.delay(erasure_id=str(erasure_id))
+    return len(ids)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def carry_on_erasure(*, erasure_id: str) -> bool:
+    """Erase what is left, and tell whether the person is gone."""
+    return person_erasing.carry_on(uuid.UUID(erasure_id), now=timezone.now()).finished_at is not None

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from api import documents
 from audit.admin import ConsoleAdmin, ReadOnlyAdmin
+from orgs import persons_console  # noqa: F401  (registers itself)
 from orgs.forms import KeyForm, OrganizationForm, ServiceForm
 from orgs.limits import LimitReached
 from orgs.models import Agent, APIKey, Invitation, Membership, Organization

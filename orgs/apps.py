@@ -18,9 +18,13 @@ class OrgsConfig(AppConfig):
         from orgs.connections import keep_connections
 
         keep_connections()
+        from accounts.holdings import register
         from accounts.identities import on_relinked
         from orgs import checks, console, erasers  # noqa: F401  (the first two register themselves as they are read)
         from orgs.bearers import forget_user
+        from orgs.holdings import HOLDINGS
 
         on_relinked(forget_user)
         erasers.register_all()
+        for holding in HOLDINGS:
+            register(holding)

@@ -137,7 +137,9 @@ def confirm(principal: Principal, now: datetime) -> APIKey | None:
     if principal.key_id is None:
         _confirm_user(principal)
         return None
-    key = APIKey.objects.select_for_update(no_key=True).get(id=principal.key_id)
+    key = APIKey.objects.select_for_update(no_key=True).filter(id=principal.key_id).first()
+    if key is None:
+        raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
     place = find_place(key.organization_id, key.user_id) if key.user_id else None
     if key.revoked_at is not None or (key.user_id is not None and place is None):
         forget(key.key_id)

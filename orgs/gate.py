@@ -190,13 +190,13 @@ def _run_once(
         # The key, not only who bears it: another key of the same agent may hold fewer scopes than the answer shows. All
         # tokens of a user may do the same.
         identity = f"{principal.organization_id}:{principal.credential_id}"
+        owned = (principal.organization_id, principal.actor_id)
         if hasattr(operation.view_func, "across_organizations"):
-            # The answer is the new organization's. Kept apart from the caller's own, which cannot see it.
+            # The answer may be another organization's. Kept apart from the caller's own, which cannot see it.
             call = idempotency.Repeatable(f"{identity}:across", key, idempotency.fingerprint(request, body))
             with tenancy.system():
-                return idempotency.run_once(call, work, owner=lambda: request.made_for)
+                return idempotency.run_once(call, work, owner=lambda: getattr(request, "made_for", owned))
         call = idempotency.Repeatable(identity, key, idempotency.fingerprint(request, body))
-        owned = (principal.organization_id, principal.actor_id)
         with tenancy.organization(principal.organization_id):
             return idempotency.run_once(call, work, owner=lambda: owned)
     # Here a sign-up derives the hash of its password (0.3 s) inside the transaction: what it makes and the answer that

@@ -89,7 +89,10 @@ def of_users(operation: F) -> F:
 
 
 def across_organizations(operation: F) -> F:
-    """Declare that an operation makes another organization and says in `request.made_for` which, and whose it is."""
+    """Declare that an operation works in the system scope, also where its answer is kept for an Idempotency-Key.
+
+    Where it makes another organization, it says in `request.made_for` which, and whose it is.
+    """
     operation.across_organizations = True  # type: ignore[attr-defined]
     return operation
 

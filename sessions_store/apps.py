@@ -6,13 +6,16 @@ class SessionsStoreConfig(AppConfig):
     verbose_name = "Sessions"
 
     def ready(self) -> None:
+        from accounts.holdings import register
         from events.releasing import release_agent
         from orgs import deletion
         from orgs.departures import on_departure
         from orgs.functions import register_errors
+        from sessions_store.holdings import SESSIONS
         from sessions_store.hot_paths import ERRORS
         from sessions_store.models import Session
 
         register_errors(ERRORS)
         on_departure(lambda agent, actor: release_agent(Session, "session", agent, actor))
         deletion.register_table("sessions_store_session", order=deletion.WORK)
+        register(SESSIONS)

@@ -39,9 +39,13 @@ def make_organization(owner: User | None = None) -> Organization:
 
 def make_member(organization: Organization, role: Role = Role.MEMBER) -> User:
     user = make_user()
+    add_member(organization, user, role)
+    return user
+
+
+def add_member(organization: Organization, user: User, role: Role = Role.MEMBER) -> None:
     with tenancy.system():
         Membership.objects.create(organization=organization, user=user, role=role, owner_id=user.id)
-    return user
 
 
 def make_agent(organization: Organization, slug: str | None = None) -> Agent:

@@ -23,8 +23,12 @@ BEGIN
         INSERT INTO events_event (organization_id, subject_type, subject_id, generation, type, owner_id, actor,
                                   request_id, facts)
         VALUES (p_organization, 'context', p_new_context, 1, 'context.created', p_owner, p_actor, p_request, '{}');
-    ELSIF NOT EXISTS (SELECT FROM tasks_context c WHERE c.id = p_context) THEN
-        RAISE EXCEPTION 'The organization has no such context.' USING ERRCODE = 'HF422';
+    ELSE
+        -- Locked against its deletion too; the constraint would take the same lock at the commit.
+        PERFORM FROM tasks_context c WHERE c.id = p_context FOR KEY SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'The organization has no such context.' USING ERRCODE = 'HF422';
+        END IF;
     END IF;
     INSERT INTO tasks_task (id, organization_id, context_id, owner_id, agent_id, state, metadata, generation,
                             message_count, message_bytes, artifact_count, lease_token)

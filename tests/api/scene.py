@@ -75,6 +75,7 @@ class Scene:
     # The memberships of another owner, and of who is to be one in their stead.
     giver_id: str = ""
     heir_id: str = ""
+    email: str = "nobody@example.com"
 
     def body(self, operation: str) -> Any:
         """Return a valid body for the operation, new each time where something must be unique."""
@@ -134,6 +135,8 @@ class Scene:
             "change_me": {"display_name": "Renamed", "preferences": {"theme": "dark"}},
             "replace_settings": {"language": "en"},
             "merge_settings": {"theme": "dark"},
+            # The one owner is not erased, however valid the body.
+            "erase_me": {"email": self.email, "password": "correct horse battery staple"},
             "replace_state": {"step": 2},
             "merge_state": {"step": 3},
             "submit_task": {
@@ -186,4 +189,4 @@ def make_scene(organization: Organization | None = None) -> Scene:
     }
     users = (factories.make_member(organization, role) for role in (Role.OWNER, Role.MEMBER))
     giver, heir = (place_of(organization, user.id) for user in users)
-    return Scene(owner, ids, invitation.json["token"], giver, heir)
+    return Scene(owner, ids, invitation.json["token"], giver, heir, user.email)

@@ -8,8 +8,10 @@ from django.contrib import admin
 from django.db import connection, models
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Erasure, User
+from api.identifiers import new_id
 from audit.models import Entry
 from events.models import Event
 from orgs import keys, tenancy
@@ -74,6 +76,9 @@ def test_details_of_every_row_can_be_opened_and_hold_no_secret(
     browser: Browser, several: list[Organization], model: type[models.Model]
 ) -> None:
     with tenancy.system():
+        for _ in range(2):
+            now = timezone.now()
+            Erasure.objects.create(user_id=new_id(), requested_at=now, refused_at=now, requested_by="system")
         listed = admin.site._registry[model].get_queryset(RequestFactory().get("/admin/"))
         primary_keys = [row.pk for row in listed.order_by("-pk")[:4]]
 

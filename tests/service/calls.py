@@ -232,6 +232,11 @@ def _organization(scene: Scene, body: Any = None, query: str = "") -> Call:
     return Call({"organization_id": scene.organization_id}, body, query)
 
 
+def _erase_me(scene: Scene) -> Call:
+    factories.make_member(scene.organization, Role.OWNER)
+    return Call(body={"email": scene.user.email})
+
+
 def _listing(*needed: str) -> Callable[[Scene], Call]:
     """Return a call without parameters, of a listing that has one of what is named."""
 
@@ -265,7 +270,9 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "delete_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "delete_organization": lambda scene: _organization(scene, query=f"?confirm={scene.organization.slug}"),
     "delete_session": _session,
+    "erase_me": _erase_me,
     "export_audit_entries": lambda scene: Call(),
+    "export_me": lambda scene: Call(),
     "extend_lease": _extend_lease,
     "get_agent": lambda scene: Call({"agent_id": scene.agent_id}),
     "get_api_key": lambda scene: Call({"row_id": scene.key_id}),

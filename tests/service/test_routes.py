@@ -25,7 +25,8 @@ SCOPED = [name for name in GUARDED if name not in ANY_KEY]
 NAMING = [name for name in GUARDED if operations()[name].ids]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What a user has in every organization, which no path names.
-OWN = {"change_me", "get_settings", "leave", "me", "merge_settings", "replace_settings"}
+SETTINGS = {"change_me", "get_settings", "merge_settings", "replace_settings"}
+OWN = SETTINGS | {"erase_me", "export_me", "leave", "me"}
 # What names nothing of the owner's in its path: each has a test of its own below.
 OTHERS = {
     "claim_tasks",
@@ -251,7 +252,7 @@ def test_an_outsider_who_leaves_leaves_their_own(scene: Scene, stranger: Scene) 
     assert scene.snapshot() == before
 
 
-@pytest.mark.parametrize("name", sorted(OWN - {"me", "leave"}))
+@pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_an_outsider_reads_and_changes_what_is_their_own(name: str, scene: Scene, stranger: Scene) -> None:
     operation, call = _prepared(name, scene)
     before = scene.snapshot()
@@ -261,6 +262,25 @@ def test_an_outsider_reads_and_changes_what_is_their_own(name: str, scene: Scene
     assert _succeeds(answer)
     assert "language" not in answer.json or answer.json == call.body
     assert scene.snapshot() == before
+
+
+def test_an_outsider_erases_nobody_by_naming_the_owner(scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared("erase_me", scene)
+    before = scene.snapshot()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert (answer.status, answer.code) == (403, "confirmation-refused")
+    assert scene.snapshot() == before
+    assert _succeeds(call.by(scene.owner, operation))
+
+
+def test_an_outsider_exports_nothing_of_the_owners(scene: Scene, stranger: Scene) -> None:
+    operation, call = _prepared("export_me", scene)
+
+    archives = [call.by(caller, operation).raw for caller in (stranger.owner, scene.owner)]
+
+    assert [str(scene.organization.id).encode() in archive for archive in archives] == [False, True]
 
 
 @pytest.mark.parametrize("name", sorted(OWN - {"me"}))

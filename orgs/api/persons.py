@@ -1,0 +1,40 @@
+"""The rights of a person: a copy of everything, and to be erased."""
+
+from django.http import HttpResponse
+from django.utils import timezone
+from ninja import Router
+from ninja.responses import Status
+
+from accounts.models import Erasure
+from api import etags
+from orgs.permissions import Scope, across_organizations, body_limit, requires
+from orgs.principals import Request
+from orgs.schemas.persons import EraseIn, ErasureOut
+from orgs.services import exporting, person_erasing
+
+router = Router(tags=["identity"])
+ARCHIVE = "application/zip"
+ANSWER = {"description": "OK", "content": {ARCHIVE: {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@router.get("/me/export", openapi_extra={"responses": {200: ANSWER}})
+@requires(Scope.ME_ADMIN)
+@etags.always_sent
+def export_me(request: Request) -> HttpResponse:
+    """Return the caller's profile and all that is theirs in this organization, as one ZIP archive."""
+    archive = exporting.export_myself(request.principal, now=timezone.now())
+    name = f"holdfast-{request.principal.actor_id}.zip"
+    return HttpResponse(
+        archive, content_type=ARCHIVE, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+@router.post("/me/erase", response={202: ErasureOut})
+@requires(Scope.ME_ADMIN)
+@across_organizations
+@body_limit(64 * 1024)
+def erase_me(request: Request, body: EraseIn) -> Status[Erasure]:
+    """Erase the caller from every organization, for good. Every key of theirs is refused within five seconds."""
+    now = timezone.now()
+    erasure = person_erasing.erase_myself(request.principal, email=body.email, password=body.password, now=now)
+    return Status(202, erasure)

@@ -1,0 +1,57 @@
+"""Erasing what this app holds of a person, in the open system scope."""
+
+import uuid
+
+from django.db import transaction
+from django.db.models import Q
+
+from audit.models import Action
+from orgs.authentication import forget
+from orgs.models import APIKey, Membership
+from orgs.services.members import LastOwner, remove_member
+from orgs.services.recording import note
+
+BATCH = 100
+
+
+def leave_organizations(user_id: uuid.UUID, *, actor: str) -> int:
+    """Take away every place of the user; return how many there were.
+
+    Raises LastOwner, with the slugs of all organizations that would be left without an owner. Organizations are locked
+    by their ids' order, so that two who leave the same ones do not wait for each other.
+    """
+    places = Membership.objects.filter(user_id=user_id).select_related("organization").order_by("organization_id")
+    alone, left = [], 0
+    for place in places:
+        try:
+            with transaction.atomic():
+                remove_member(place.id, actor=actor)
+            left += 1
+        except LastOwner:
+            alone.append(place.organization.slug)
+        except Membership.DoesNotExist:
+            # Taken away by another since it was listed.
+            continue
+    if alone:
+        raise LastOwner(f"Name another owner first, or delete the organization: {', '.join(sorted(alone))}.")
+    return left
+
+
+def delete_api_keys_batch(where: Q, *, actor: str, limit: int = BATCH) -> int:
+    """Delete up to `limit` of these keys, each with its last event, and return how many went."""
+    keys = list(APIKey.objects.filter(where).order_by("id").select_for_update(of=("self",))[:limit])
+    for key in keys:
+        key.generation += 1
+        note(Action.API_KEY_DELETED, key, actor)
+        transaction.on_commit(lambda key_id=key.key_id: forget(key_id))  # type: ignore[misc]
+    APIKey.objects.filter(id__in=[key.id for key in keys]).delete()
+    return len(keys)
+
+
+def erase_places(user_id: uuid.UUID, actor: str) -> dict[str, int]:
+    """Take away places that were given since the erasure was asked for."""
+    return {"memberships": leave_organizations(user_id, actor=actor)}
+
+
+def erase_api_keys(user_id: uuid.UUID, actor: str) -> dict[str, int]:
+    return {"api_keys": delete_api_keys_batch(Q(user_id=user_id), actor=actor)}
