@@ -8,10 +8,19 @@ from datetime import datetime, timedelta
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 
 from accounts.holdings import delete_batch, kept
-from accounts.models import POWERS, Erasure, User, UserSettings
+from accounts.models import (
+    POWERS,
+    BackupCode,
+    ConsoleSession,
+    Erasure,
+    FailureCount,
+    LinkedIdentity,
+    TOTPDevice,
+    User,
+    UserSettings,
+)
 from accounts.receipts import sign
 from api.documents import timestamp
 from api.models import IdempotentAnswer
@@ -103,12 +112,18 @@ def delete_settings(user_id: uuid.UUID, actor: str) -> dict[str, int]:
     return {"settings": delete_batch(UserSettings.objects.filter(user_id=user_id))}
 
 
-def delete_console_sessions(user_id: uuid.UUID, actor: str) -> dict[str, int]:
-    """Delete the browser sessions of an operator: only the signed text of each tells whose it is."""
-    sessions = Session.objects.order_by("pk").iterator(chunk_size=500)
-    mine = [session.pk for session in sessions if session.get_decoded().get("_auth_user_id") == str(user_id)]
-    Session.objects.filter(pk__in=mine).delete()
-    return {"console_sessions": len(mine)}
+def delete_sign_ins(user_id: uuid.UUID, actor: str) -> dict[str, int]:
+    """Delete what the console knows of an operator's sign-ins: sessions, failures, the second factor."""
+    return {
+        "console_sessions": delete_batch(ConsoleSession.objects.filter(user_id=user_id)),
+        "failure_counts": delete_batch(FailureCount.objects.filter(account=f"user:{user_id}")),
+        "totp_devices": delete_batch(TOTPDevice.objects.filter(user_id=user_id)),
+        "backup_codes": delete_batch(BackupCode.objects.filter(user_id=user_id)),
+    }
+
+
+def delete_identities(user_id: uuid.UUID, actor: str) -> dict[str, int]:
+    return {"identities": delete_batch(LinkedIdentity.objects.filter(user_id=user_id))}
 
 
 def delete_answers(user_id: uuid.UUID, actor: str) -> dict[str, int]:

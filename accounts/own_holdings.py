@@ -1,6 +1,12 @@
 """What this app holds of a person, with what Django's own apps and those below this one do."""
 
-from accounts.erasing import delete_admin_log, delete_answers, delete_console_sessions, delete_settings
+from accounts.erasing import (
+    delete_admin_log,
+    delete_answers,
+    delete_identities,
+    delete_settings,
+    delete_sign_ins,
+)
 from accounts.holdings import Holding, Lines
 
 PSEUDONYM = "the user's id, which names nobody once the user is gone"
@@ -57,7 +63,35 @@ ADMIN_LOG = Holding(
     ),
     erase=delete_admin_log,
 )
-CONSOLE_SESSIONS = Holding("console-sessions", claims=(), erase=delete_console_sessions)
+# Neither the digest of a session's key nor anything of the second factor is told, also to whose they are.
+SIGN_INS = Holding(
+    "sign-ins",
+    claims=("accounts.ConsoleSession.user_id", "accounts.TOTPDevice.user_id", "accounts.BackupCode.user_id"),
+    lines=(
+        Lines(
+            "console-sessions",
+            "accounts_consolesession",
+            "id, started_at, last_seen_at, address, user_agent",
+            "user_id = %(user)s",
+            tenant=False,
+        ),
+    ),
+    erase=delete_sign_ins,
+)
+IDENTITIES = Holding(
+    "identities",
+    claims=("accounts.LinkedIdentity.user_id",),
+    lines=(
+        Lines(
+            "identities",
+            "accounts_linkedidentity",
+            "id, issuer, subject, created_at",
+            "user_id = %(user)s",
+            tenant=False,
+        ),
+    ),
+    erase=delete_identities,
+)
 # What is kept for an Idempotency-Key repeats an answer whose content stands elsewhere in the export.
 ANSWERS = Holding("idempotent-answers", claims=("api.IdempotentAnswer.owner_id",), erase=delete_answers)
 # The address of a call is of whoever made it: an operator's is not told to the person whom they looked at.
@@ -77,4 +111,4 @@ AUDIT = Holding(
     },
 )
 
-OWN = (PROFILE, SETTINGS, ERASURES, ADMIN_LOG, CONSOLE_SESSIONS, ANSWERS, AUDIT)
+OWN = (PROFILE, SETTINGS, ERASURES, ADMIN_LOG, SIGN_INS, IDENTITIES, ANSWERS, AUDIT)

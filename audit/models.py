@@ -27,6 +27,7 @@ class Action(models.TextChoices):
     INVITATION_CREATED = "invitation.created"
     INVITATION_RESENT = "invitation.resent"
     INVITATION_REVOKED = "invitation.revoked"
+    INVITATION_DELETED = "invitation.deleted"
     INVITATION_ACCEPTED = "invitation.accepted"
     INVITATION_REFUSED = "invitation.refused"
     AGENT_CREATED = "agent.created"

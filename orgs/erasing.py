@@ -4,10 +4,12 @@ import uuid
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Lower
 
+from accounts.models import User
 from audit.models import Action
 from orgs.authentication import forget
-from orgs.models import APIKey, Membership
+from orgs.models import APIKey, Invitation, Membership
 from orgs.services.members import LastOwner, remove_member
 from orgs.services.recording import note
 
@@ -51,6 +53,19 @@ def delete_api_keys_batch(where: Q, *, actor: str, limit: int = BATCH) -> int:
 def erase_places(user_id: uuid.UUID, actor: str) -> dict[str, int]:
     """Take away places that were given since the erasure was asked for."""
     return {"memberships": leave_organizations(user_id, actor=actor)}
+
+
+def erase_invitations(user_id: uuid.UUID, actor: str) -> dict[str, int]:
+    """Delete a batch of the invitations that the user accepted, or that were sent to their address."""
+    address = User.objects.filter(id=user_id).values_list(Lower("email"))
+    theirs = Q(accepted_by_id=user_id) | Q(lower_email__in=address)
+    rows = Invitation.objects.alias(lower_email=Lower("email")).filter(theirs).order_by("id")
+    invitations = list(rows.select_for_update(of=("self",))[:BATCH])
+    for invitation in invitations:
+        invitation.generation += 1
+        note(Action.INVITATION_DELETED, invitation, actor)
+    Invitation.objects.filter(id__in=[invitation.id for invitation in invitations]).delete()
+    return {"invitations": len(invitations)}
 
 
 def erase_api_keys(user_id: uuid.UUID, actor: str) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from accounts.holdings import Holding, Lines
 from accounts.own_holdings import PSEUDONYM
-from orgs.erasing import erase_api_keys, erase_places
+from orgs.erasing import erase_api_keys, erase_invitations, erase_places
 
 KEY = "id, key_id, name, scopes, user_id, agent_id, owner_id, created_at, expires_at, last_used_at, revoked_at"
 AGENT = "id, name, slug, description, card, generation, created_at"
@@ -21,6 +21,21 @@ HOLDINGS = (
             ),
         ),
         erase=erase_places,
+    ),
+    Holding(
+        "invitations",
+        claims=("orgs.Invitation.accepted_by_id", "orgs.Invitation.owner_id"),
+        lines=(
+            Lines(
+                "invitations",
+                "orgs_invitation",
+                "id, organization_id, email, role, created_at, expires_at, accepted_at, revoked_at",
+                "accepted_by_id = %(user)s"
+                " OR lower(email) = (SELECT lower(u.email) FROM accounts_user u WHERE u.id = %(user)s)",
+            ),
+        ),
+        erase=erase_invitations,
+        kept={"invitations that they sent": f"they are the organization's; {OWNER}"},
     ),
     Holding(
         "api-keys",

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.backends.db import SessionStore
 
-from accounts.models import Erasure, User
+from accounts.models import BackupCode, Erasure, FailureCount, LinkedIdentity, TOTPDevice, User
 from orgs import tenancy
 from orgs.models import Organization, Role
 from orgs.services import person_erasing
@@ -48,7 +47,11 @@ def make_person() -> Person:
 
 
 def join(person: Person, organization: Organization) -> Caller:
-    """Give the person a place and a key in the organization."""
+    """Invite the person, and give them a place and a key in the organization."""
+    invited = Caller(factories.make_key(organization).text).post(
+        "/invitations", {"email": person.user.email, "role": "admin"}
+    )
+    assert invited.status == 201
     factories.add_member(organization, person.user, Role.ADMIN)
     person.callers[organization.id] = Caller(factories.make_key(organization, user=person.user).text)
     return person.callers[organization.id]
@@ -89,9 +92,11 @@ def operate(person: Person) -> None:
             LogEntry.objects.create(
                 user_id=who.id, content_type_id=kind, object_id=str(what.id), object_repr=str(what), action_flag=CHANGE
             )
-        session = SessionStore()
-        session["_auth_user_id"] = str(person.user.id)
-        session.create()
+        LinkedIdentity.objects.create(user=person.user, issuer="https://id.example.com", subject=person.phrase)
+        TOTPDevice.objects.create(user=person.user, secret=person.phrase)
+        BackupCode.objects.create(user=person.user, digest=b"0" * 32)
+        FailureCount.objects.create(account=f"user:{person.user.id}", source="192.0.2.1", counted_since=NOW)
+    factories.make_console_session(person.user)
 
 
 def erase(user: User, *, now: datetime = NOW) -> Erasure:
