@@ -17,7 +17,7 @@ from orgs import limits, listings, tenancy
 from orgs.api.api_keys import minted_out
 from orgs.api.parameters import Cursor, Limit
 from orgs.models import Organization
-from orgs.permissions import Scope, across_organizations, precheck, requires
+from orgs.permissions import Scope, across_organizations, of_users, precheck, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut
 from orgs.schemas.members import TransferIn
@@ -46,6 +46,7 @@ def _require_open_creation() -> None:
 
 @router.post("/orgs", response={201: MadeOrganizationOut})
 @requires(Scope.ME_WRITE)
+@of_users
 @precheck(_require_open_creation)
 @across_organizations
 def create_organization(request: Request, body: OrganizationIn, response: HttpResponse) -> Status[MadeOrganizationOut]:

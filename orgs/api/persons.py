@@ -7,7 +7,7 @@ from ninja.responses import Status
 
 from accounts.models import Erasure
 from api import etags
-from orgs.permissions import Scope, across_organizations, body_limit, requires
+from orgs.permissions import Scope, across_organizations, body_limit, of_users, requires
 from orgs.principals import Request
 from orgs.schemas.persons import EraseIn, ErasureOut
 from orgs.services import exporting, person_erasing
@@ -19,6 +19,7 @@ ANSWER = {"description": "OK", "content": {ARCHIVE: {"schema": {"type": "string"
 
 @router.get("/me/export", openapi_extra={"responses": {200: ANSWER}})
 @requires(Scope.ME_ADMIN)
+@of_users
 @etags.always_sent
 def export_me(request: Request) -> HttpResponse:
     """Return the caller's profile and all that is theirs in this organization, as one ZIP archive."""
@@ -31,6 +32,7 @@ def export_me(request: Request) -> HttpResponse:
 
 @router.post("/me/erase", response={202: ErasureOut})
 @requires(Scope.ME_ADMIN)
+@of_users
 @across_organizations
 @body_limit(64 * 1024)
 def erase_me(request: Request, body: EraseIn) -> Status[Erasure]:

@@ -13,6 +13,7 @@ from orgs.models import Agent, Organization
 from orgs.tenancy import TenancyError
 from tests import factories
 from tests.factories import Caller, create_session, submit_task
+from tests.orgs.invitations import invite
 from tests.statements import rows, statements, system_rows
 
 NOWHERE = (None, None)
@@ -42,6 +43,7 @@ def fill(organization: Organization) -> None:
         Idempotency_Key=uuid.uuid4().hex,
     )
     assert answer.status == 201, answer
+    invite(caller)
 
 
 def settings_now() -> tuple[Any, ...]:
