@@ -114,11 +114,27 @@ def test_change_event_and_entry_are_taken_back_together(owner: Caller, organizat
     assert len(audit_of(organization)) == entries
 
 
-@pytest.mark.parametrize("verb", ["UPDATE events_event SET facts = '{}'", "DELETE FROM events_event"])
+@pytest.mark.parametrize("verb", ["UPDATE events_event SET facts = '{}'", "TRUNCATE events_event"])
 def test_no_serving_role_changes_an_event(organization: Organization, verb: str) -> None:
     for scope in (tenancy.organization(organization.id), tenancy.system()):
         with pytest.raises(Exception, match="permission denied for table events_event"), scope:
             rows(verb)
+
+
+def test_a_tenant_deletes_no_event(organization: Organization) -> None:
+    scope = tenancy.organization(organization.id)
+    with pytest.raises(Exception, match="permission denied for table events_event"), scope:
+        rows("DELETE FROM events_event")
+
+
+def test_not_even_the_system_role_deletes_an_event_of_a_living_organization(organization: Organization) -> None:
+    before = history(str(organization.id))
+
+    with tenancy.system():
+        rows("DELETE FROM events_event")
+
+    assert before != []
+    assert history(str(organization.id)) == before
 
 
 def test_another_organization_sees_no_event(owner: Caller, outsider: Caller) -> None:

@@ -104,6 +104,8 @@ _FILES = {
     "config/settings.py": _SETTINGS,
     "config/celery.py": _CELERY,
     "config/front.py": _FRONT,
+    "accounts/__init__.py": "",
+    "accounts/oidc/__init__.py": "",
     "api/__init__.py": "",
     "stub/__init__.py": "",
     "stub/management/__init__.py": "",
@@ -122,6 +124,6 @@ def make_project(root: Path) -> Path:
         path.write_text(text)
     shutil.copytree(CHECKOUT / "operations", root / "operations", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "manage.py", root)
-    shutil.copy(CHECKOUT / "config/environment.py", root / "config")
-    shutil.copy(CHECKOUT / "api/addresses.py", root / "api")
+    for name in ("config/environment.py", "accounts/oidc/issuers.py", "api/addresses.py", "api/documents.py"):
+        shutil.copy(CHECKOUT / name, root / name)
     return root
