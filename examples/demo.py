@@ -19,6 +19,7 @@ from demonstration.agent import (
     revoke,
     work_through_a_crash,
 )
+from demonstration.identity import keep_what_is_ones_own
 from demonstration.members import work_with_a_member
 from demonstration.wire import Off, connected, sign_up
 from demonstration.worker import KEY_VARIABLE, work
@@ -34,6 +35,7 @@ def demonstrate(url: str) -> None:
         repeat_a_post(agent)
         look_as_an_outsider(url, session, task)
         work_with_a_member(agent, url)
+        keep_what_is_ones_own(agent, url)
         revoke(agent, made["api_key"]["id"])
     print("Everything was as promised.")
 
