@@ -1,4 +1,4 @@
-"""What is a caller's own: settings, keys that are replaced, an organization that is nearly deleted, the trail of it all."""
+"""What is a caller's own: settings, keys that are replaced, an organization nearly deleted, and the trail of it all."""
 
 import json
 
