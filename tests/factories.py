@@ -19,6 +19,8 @@ from orgs.permissions import EVERYTHING
 from orgs.services import api_keys, organizations
 
 API = "/api/v1"
+# Nothing has it. The same in every process, so that all of them know the same tests.
+UNKNOWN_ID = "ffffffff-0000-4000-8000-000000000000"
 # Shared by all callers: loading the middleware takes longer than most calls, since whitenoise looks at every file.
 HANDLER = ClientHandler(enforce_csrf_checks=False)
 

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import stat
-import uuid
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -73,7 +72,7 @@ def test_exportuser_refuses_a_folder_that_is_not_there(user: User, tmp_path: Pat
         run("exportuser", user.email, "--to", tmp_path / "none" / "person.zip")
 
 
-@pytest.mark.parametrize("named", ["nobody@example.com", str(uuid.uuid4())])
+@pytest.mark.parametrize("named", ["nobody@example.com", factories.UNKNOWN_ID])
 @pytest.mark.parametrize("command", ["exportuser", "eraseuser"])
 def test_an_unknown_user_is_told_so(tmp_path: Path, command: str, named: str) -> None:
     words = ["--to", tmp_path / "person.zip"] if command == "exportuser" else ["--yes"]

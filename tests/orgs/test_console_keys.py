@@ -119,7 +119,7 @@ def test_a_key_is_not_minted_for_someone_of_another_organization(
         {"expires_at_0": "0001-01-01", "expires_at_1": "00:00"},
         {"expires_at_0": "soon"},
         {"user": "no-id"},
-        {"agent": str(uuid.uuid4())},
+        {"agent": factories.UNKNOWN_ID},
     ],
     ids=str,
 )

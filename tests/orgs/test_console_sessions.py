@@ -12,6 +12,7 @@ from pytest_django import Settings
 from accounts.console_sessions import SessionStore, digest
 from accounts.models import ConsoleSession, User
 from orgs import tenancy
+from tests import factories
 from tests.orgs.console import (
     PASSWORD,
     Browser,
@@ -25,7 +26,7 @@ from tests.orgs.console import (
 )
 from tests.statements import rows, statements, system_rows
 
-HOSTILE = ["\0", "foo", "0", "9" * 5000, "' OR 1=1", "😀", str(uuid.uuid4())]
+HOSTILE = ["\0", "foo", "0", "9" * 5000, "' OR 1=1", "😀", factories.UNKNOWN_ID]
 
 
 def signed_in(user: User, **headers: str) -> Browser:

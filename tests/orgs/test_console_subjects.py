@@ -257,7 +257,7 @@ def test_an_agents_slug_that_is_taken_is_an_error_of_the_form(browser: Browser, 
         {"organization": ""},
         {"organization": "no-id"},
         {"organization": "\0"},
-        {"organization": str(uuid.uuid4())},
+        {"organization": factories.UNKNOWN_ID},
     ],
     ids=str,
 )
@@ -271,7 +271,7 @@ def test_what_is_no_agent_is_refused(browser: Browser, organization: Organizatio
         assert not Agent.objects.filter(organization=organization).exists()
 
 
-@pytest.mark.parametrize("owner", ["", "no-id", "\0", str(uuid.uuid4())])
+@pytest.mark.parametrize("owner", ["", "no-id", "\0", factories.UNKNOWN_ID])
 def test_an_organization_needs_an_owner_who_is_there(browser: Browser, owner: str) -> None:
     slug = new_slug()
 

@@ -201,7 +201,7 @@ def test_who_is_no_member_is_given_nothing(founder: Caller, organization: Organi
     assert [(answer.status, answer.code) for answer in answers] == [(422, "unknown-reference")] * 2
 
 
-@pytest.mark.parametrize("body", [{}, {"membership_id": str(uuid.uuid4()), "user_id": str(uuid.uuid4())}])
+@pytest.mark.parametrize("body", [{}, {"membership_id": factories.UNKNOWN_ID, "user_id": factories.UNKNOWN_ID}])
 def test_the_new_owner_is_named_once(founder: Caller, organization: Organization, body: dict[str, str]) -> None:
     answer = founder.post(f"/orgs/{organization.id}/transfer", body)
 
