@@ -14,7 +14,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 ELEMENT = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
 MAX_GENERATION = 2**63 - 1
 IF_MATCH = Header(
-    "If-Match", "Write only when the subject's ETag is one of these.", {"type": "string", "example": '"3"'}
+    "If-Match",
+    "Write only when the subject's ETag is one of these; * writes only what is there.",
+    {"type": "string", "example": '"3"'},
 )
 IF_NONE_MATCH = Header(
     "If-None-Match",
@@ -34,7 +36,7 @@ def etag(generation: int) -> str:
 def accepted_generations(request: HttpRequest, *, absent: int | None = None) -> list[int] | None:
     """Return the generations that If-Match accepts, or None when any will do.
 
-    `*` asks only that the subject exists, which every write does. A weak tag never matches (RFC 9110 §13.1.1),
+    `*` asks only that the subject exists, which every write of what is there does (`asks_for_any`). A weak tag never matches (RFC 9110 §13.1.1),
     and neither does a tag that we never gave: the list may come back empty and then nothing matches. Nor does
     anything match a write that `If-None-Match: *` allows only where nothing is yet: it changes what is there.
     A POST under a subject adds to it, and what it adds is new. A write that also makes what it writes names the
@@ -50,6 +52,11 @@ def accepted_generations(request: HttpRequest, *, absent: int | None = None) -> 
     if not only_new or absent is None:
         return accepted
     return [absent] if accepted is None or absent in accepted else []
+
+
+def asks_for_any(request: HttpRequest) -> bool:
+    """Return whether If-Match is `*`: of what a write may also make, there must be something (RFC 9110 §13.1.1)."""
+    return request.META.get("HTTP_IF_MATCH", "").strip() == "*"
 
 
 def refused_generations(request: HttpRequest) -> list[int]:

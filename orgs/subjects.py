@@ -47,13 +47,19 @@ def expected_of(request: Request, generation: Callable[[], int], *, absent: int 
     """As `expected_generations`, of what has its generation from elsewhere.
 
     What If-None-Match rules out is compared with the generation there is now, and the write is then made on that one
-    alone: one that changes in between is refused like one that was named.
+    alone: one that changes in between is refused like one that was named. `absent` is the generation of what is not
+    there yet, for a write that also makes what it writes; what is there once is not gone again.
     """
     accepted = etags.accepted_generations(request, absent=absent)
     refused = etags.refused_generations(request)
-    if not refused:
+    asks_for_any = absent is not None and etags.asks_for_any(request)
+    if not refused and not asks_for_any:
         return accepted
     current = generation()
+    if asks_for_any and current == absent:
+        return []
+    if not refused:
+        return accepted
     return [current] if current not in refused and (accepted is None or current in accepted) else []
 
 

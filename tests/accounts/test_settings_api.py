@@ -119,6 +119,32 @@ def test_conditions_that_contradict_each_other_are_not_met(method: str, me: Call
     assert me.call(method, PATH, {}, If_None_Match="*", If_Match='"1"').status == 412
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("ruled_out", [{}, {"If_None_Match": "*"}, {"If_None_Match": '"1"'}])
+def test_a_write_of_what_is_there_is_not_the_first(method: str, ruled_out: dict[str, str], me: Caller) -> None:
+    answer = me.call(method, PATH, {"a": 1}, If_Match="*", **ruled_out)
+
+    assert (answer.status, answer.code) == (412, "precondition-failed")
+    assert me.get(PATH).headers["ETag"] == '"0"'
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("ruled_out", [{}, {"If_None_Match": '"7"'}])
+def test_a_write_of_what_is_there_is_made_once_something_is(method: str, ruled_out: dict[str, str], me: Caller) -> None:
+    me.put(PATH, {"a": 1})
+
+    answer = me.call(method, PATH, {"a": 2}, If_Match="*", **ruled_out)
+
+    assert (answer.status, answer.json, answer.headers["ETag"]) == (200, {"a": 2}, '"2"')
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_what_is_there_cannot_also_be_asked_to_be_missing(method: str, me: Caller) -> None:
+    me.put(PATH, {"a": 1})
+
+    assert me.call(method, PATH, {}, If_Match="*", If_None_Match="*").status == 412
+
+
 def test_concurrent_patches_all_land(me: Caller) -> None:
     answers = at_once(*(partial(me.patch, PATH, {f"{writer}": writer}) for writer in range(WRITERS)))
 
