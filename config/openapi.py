@@ -32,6 +32,8 @@ TOKEN = {
     "to whom its subject belongs, with the scopes of their role.",
 }
 TAGS = {"type": "string", "example": '"3"'}
+ETAG = {"ETag": {"description": "The subject's generation, for If-Match and If-None-Match.", "schema": TAGS}}
+SPARED = {"description": "Not modified: the copy that If-None-Match names is the current one.", "headers": ETAG}
 KNOWN_COPY = Header("If-None-Match", "Answer 304 when the subject still has this ETag.", TAGS)
 ONLY_NEW = {"type": "string", "const": "*"}
 CREATE = Header("If-None-Match", "Create only what is not there yet. Every create is so, also without it.", ONLY_NEW)
@@ -58,7 +60,7 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
                 described["security"].append({"TokenBearer": []})
             read = _headers(method, by_id[name], described, schema)
             described.setdefault("parameters", []).extend(_parameter(header) for header in read)
-            answers = {str(status): answer for status, answer in described["responses"].items()}
+            answers = _answers(by_id[name], described, schema, spares=KNOWN_COPY in read)
             described["responses"] = answers | {"default": {"description": "A problem (RFC 9457)", "content": problem}}
             scope = getattr(by_id[name].view_func, "required_scope", None)
             if scope is not None:
@@ -73,22 +75,37 @@ def _headers(method: str, operation: Operation, described: dict[str, Any], schem
         found.append(IDEMPOTENCY_KEY)
         found += [CREATE] if 201 in described["responses"] else []
     elif method == "get":
-        found += [KNOWN_COPY] if _may_spare(operation, described, schema) else []
+        spares = not hasattr(operation.view_func, "always_sent") and _is_tagged(operation, described, schema)
+        found += [KNOWN_COPY] if spares else []
     elif IF_MATCH in declared and IF_NONE_MATCH not in declared:
         found.append(CHANGE)
     return found
 
 
-def _may_spare(operation: Operation, described: dict[str, Any], schema: OpenAPISchema) -> bool:
-    """Does the answer show one subject, and nothing but what its generation, the ETag, tells of?"""
-    if hasattr(operation.view_func, "always_sent"):
+def _answers(
+    operation: Operation, described: dict[str, Any], schema: OpenAPISchema, *, spares: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the answers by status, with their ETag where they have one, and 304 where a copy may be spared."""
+    found = {str(status): answer for status, answer in described["responses"].items()}
+    if _is_tagged(operation, described, schema):
+        for status, answer in found.items():
+            if status.startswith("2"):
+                answer["headers"] = answer.get("headers", {}) | ETAG
+    return found | ({"304": SPARED} if spares else {})
+
+
+def _is_tagged(operation: Operation, described: dict[str, Any], schema: OpenAPISchema) -> bool:
+    """Does the answer show one subject, whose generation is the ETag?"""
+    shown = [answer.get("content", {}) for status, answer in described["responses"].items() if int(status) < 300]
+    if not any("application/json" in content for content in shown):
         return False
-    reference = described["responses"][200]["content"]["application/json"]["schema"].get("$ref")
+    reference = shown[0]["application/json"]["schema"].get("$ref")
     if reference is None:
         # A document of the caller's own, whose generation stands in the ETag alone.
         return True
-    answer = schema["components"]["schemas"][reference.rpartition("/")[2]]
-    return "generation" in answer["properties"]
+    if hasattr(operation.view_func, "always_sent") or IF_MATCH in getattr(operation.view_func, "headers", ()):
+        return True
+    return "generation" in schema["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
 
 
 def _parameter(header: Header) -> dict[str, Any]:

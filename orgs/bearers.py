@@ -44,6 +44,10 @@ class OrganizationRequired(Exception):
     """Raised when a user of several organizations, or of none, does not say for which one they call."""
 
 
+class NotAMember(Organization.DoesNotExist):
+    """Raised when a call names an organization in which the user has no place, be it there or not."""
+
+
 # Why a bearer of a token may not pass, or not just now.
 REFUSALS = (
     tokens.TokenInvalid,
@@ -54,7 +58,7 @@ REFUSALS = (
     KeysUnavailable,
     UserUnknown,
     OrganizationRequired,
-    Organization.DoesNotExist,
+    NotAMember,
 )
 
 
@@ -137,7 +141,7 @@ def _find(verified: Verified, named: Named) -> Principal:
         only = organization_id if len(found) == 1 else None
         raise UserUnknown("The token's user was deactivated.", only, user_id)
     if organization_id is None and named:
-        raise Organization.DoesNotExist
+        raise NotAMember("Holdfast-Org names no organization that the token's user belongs to.")
     if organization_id is None:
         raise OrganizationRequired("The token's user belongs to no organization.")
     if len(found) > 1:

@@ -109,8 +109,8 @@ def _place(membership: Membership) -> PlaceOut:
 def get_settings(request: Request) -> HttpResponse:
     """Return the user's settings: a JSON object that is theirs alone, the same in each of their organizations.
 
-    For a key that acts as a user. Where nothing was stored yet they are `{}` with the ETag "0", on which the first write
-    may be made conditional; `If-Match: *` is refused until then.
+    For a key that acts as a user. Where nothing was stored yet they are `{}` with the ETag "0", on which the first
+    write may be made conditional; `If-Match: *` is refused until then.
     """
     return document_response(users.get_settings(request.principal))
 

@@ -1,6 +1,7 @@
 """If-Match and If-None-Match on every operation: honoured where the document tells of them, and nowhere else."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,17 +13,16 @@ from tests.factories import API, Answer, Caller
 from tests.service.calls import CALLS, Call, Operation, Scene, operations
 
 
-def _told() -> dict[str, set[str]]:
-    """Return the headers that the document tells of, by operation."""
+def _described() -> dict[str, dict[str, Any]]:
     paths = api.get_openapi_schema(path_prefix=f"{API}/")["paths"]
-    described = [one for methods in paths.values() for one in methods.values()]
-    return {
-        one["operationId"]: {found["name"] for found in one["parameters"] if found["in"] == "header"}
-        for one in described
-    }
+    return {one["operationId"]: one for methods in paths.values() for one in methods.values()}
 
 
-TOLD = _told()
+DESCRIBED = _described()
+# The headers that the document tells of, by operation.
+TOLD = {
+    name: {found["name"] for found in one["parameters"] if found["in"] == "header"} for name, one in DESCRIBED.items()
+}
 WRITES = [name for name, operation in sorted(operations().items()) if operation.method != "GET"]
 READS = [name for name, operation in sorted(operations().items()) if operation.method == "GET"]
 CONDITIONAL = [name for name in WRITES if "If-Match" in TOLD[name]]
@@ -159,6 +159,23 @@ def test_a_create_of_what_is_there_is_refused_with_the_header_and_without(
     answer = _send(scene.owner, operation, call, **headers)
 
     assert (answer.status, answer.code.removesuffix("-taken")) == (409, "email" if name == "sign_up" else "slug")
+
+
+@pytest.mark.parametrize("name", sorted(DESCRIBED))
+def test_the_document_tells_of_a_tag_where_one_is_sent(name: str, scene: Scene) -> None:
+    operation, call = _prepared(name, scene)
+
+    answer = call.by(scene.owner, operation)
+
+    described = DESCRIBED[name]["responses"][str(answer.status)]
+    assert ("ETag" in described.get("headers", {})) == ("ETag" in answer.headers)
+
+
+def test_the_document_tells_of_304_where_a_known_copy_is_spared() -> None:
+    told = {name for name, one in DESCRIBED.items() if "304" in one["responses"]}
+
+    assert told == set(KNOWABLE)
+    assert all("ETag" in DESCRIBED[name]["responses"]["304"]["headers"] for name in told)
 
 
 @pytest.mark.parametrize("name", KNOWABLE)
