@@ -46,16 +46,14 @@ def test_the_age_that_is_stated_is_told(issuer: LocalIssuer, stated: str, max_ag
     assert fetch(f"{issuer.url}/it").max_age == max_age
 
 
-@pytest.mark.parametrize("kind", ["application/jwk-set+json", "application/json; charset=utf-8", "Application/JSON"])
-def test_json_has_many_names(issuer: LocalIssuer, kind: str) -> None:
-    issuer.replies["/it"] = Reply(b"{}", headers={"Content-Type": kind})
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Type": kind} for kind in ("application/jwk-set+json", "text/plain", "application/octet-stream")] + [{}],
+)
+def test_what_an_answer_is_called_does_not_matter(issuer: LocalIssuer, headers: dict[str, str]) -> None:
+    issuer.replies["/it"] = Reply(b"{}", headers=headers)
 
     assert fetch(f"{issuer.url}/it").raw == b"{}"
-
-
-@pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/jsonp", "application/json-seq"])
-def test_what_is_not_json_is_refused(issuer: LocalIssuer, kind: str) -> None:
-    assert _reason(issuer, Reply(b"{}", headers={"Content-Type": kind})) == "its answer is not JSON"
 
 
 @pytest.mark.parametrize("status", [204, 304, 400, 404, 500, 503])
