@@ -100,6 +100,7 @@ TABLE: dict[type[Exception], Problem] = {
         403, "organization-mismatch", "The API key belongs to another organization."
     ),
     bearers.OrganizationRequired: Problem(400, "organization-required", "Say for which organization you call."),
+    bearers.NotAMember: NOT_FOUND,
     bearers.UserUnknown: Problem(401, "user-unknown", "The token's subject is no user here."),
     tokens.TokenInvalid: Problem(401, "token-invalid", "The token is malformed, or not signed by its issuer."),
     tokens.TokenIssuerUnknown: Problem(401, "token-issuer-unknown", "Tokens of this issuer are not taken."),

@@ -18,7 +18,6 @@ from accounts.oidc.key_sets import KeysUnavailable
 from accounts.oidc.tokens import Verified
 from api.requests import InvalidHeader
 from orgs import functions
-from orgs.models import Organization
 from orgs.permissions import scopes_of_role
 from orgs.principals import ActorType, Principal
 
@@ -44,7 +43,7 @@ class OrganizationRequired(Exception):
     """Raised when a user of several organizations, or of none, does not say for which one they call."""
 
 
-class NotAMember(Organization.DoesNotExist):
+class NotAMember(Exception):
     """Raised when a call names an organization in which the user has no place, be it there or not."""
 
 

@@ -130,12 +130,19 @@ def test_an_organization_of_others_is_not_found(taken: Provider, user: User, by:
     answer = taken.caller(user, organization=getattr(theirs, by)).get("/me")
 
     assert (answer.status, answer.code) == (404, "not-found")
+    assert answer.json["detail"] == "Holdfast-Org names no organization that the token's user belongs to."
 
 
-def test_nor_is_one_that_is_not_there(taken: Provider, user: User) -> None:
-    answer = taken.caller(user, organization=uuid.uuid4()).get("/me")
+@pytest.mark.parametrize("by", ["id", "slug"])
+def test_one_that_is_not_there_is_answered_as_one_of_others(taken: Provider, user: User, by: str) -> None:
+    theirs = factories.make_organization()
+    missing = {"id": uuid.uuid4(), "slug": f"no-{uuid.uuid4().hex}"}[by]
 
-    assert (answer.status, answer.code) == (404, "not-found")
+    answers = [taken.caller(user, organization=one).get("/me") for one in (getattr(theirs, by), missing)]
+
+    told = [{**answer.json, "request_id": ""} for answer in answers]
+    assert [answer.status for answer in answers] == [404, 404]
+    assert told[0] == told[1]
 
 
 def test_what_looks_like_an_id_is_one(taken: Provider, organization: Organization, user: User) -> None:
