@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from accounts.passwords import MOST_CHARACTERS
 from api.values import INTEGER
 from orgs.models import Invitation, Role
 from orgs.schemas import Email, In, Out
@@ -59,7 +60,7 @@ class TokenIn(In):
 class AcceptanceIn(In):
     token: Token
     display_name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
-    password: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    password: Annotated[str, StringConstraints(max_length=MOST_CHARACTERS)] | None = None
 
 
 class OfferOut(Out):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from accounts.passwords import MOST_CHARACTERS
 from orgs.keys import Environment
 from orgs.models import Role
 from orgs.schemas import Email, In, Out, not_null
@@ -18,7 +19,7 @@ DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, max_length
 class SignUpIn(In):
     email: Email
     display_name: DisplayName = ""
-    password: Annotated[str, StringConstraints(max_length=1024)]
+    password: Annotated[str, StringConstraints(max_length=MOST_CHARACTERS)]
     organization: OrganizationIn
 
 
