@@ -36,10 +36,10 @@ def etag(generation: int) -> str:
 def accepted_generations(request: HttpRequest, *, absent: int | None = None) -> list[int] | None:
     """Return the generations that If-Match accepts, or None when any will do.
 
-    `*` asks only that the subject exists, which every write of what is there does; for others see `asks_for_any`. A weak
-    tag never matches (RFC 9110 §13.1.1), and neither does a tag that we never gave: the list may come back empty and
-    then nothing matches. Nor does anything match a write that `If-None-Match: *` allows only where nothing is yet: it
-    changes what is there.
+    `*` asks only that the subject exists, which every write of what is there does; for others see `asks_for_any`.
+    A weak tag never matches (RFC 9110 §13.1.1), and neither does a tag that we never gave: the list may come back
+    empty and then nothing matches. Nor does anything match a write that `If-None-Match: *` allows only where nothing
+    is yet: it changes what is there.
     A POST under a subject adds to it, and what it adds is new. A write that also makes what it writes names the
     generation of what is `absent`, which is then the one that matches.
     """
@@ -57,7 +57,8 @@ def accepted_generations(request: HttpRequest, *, absent: int | None = None) -> 
 
 def asks_for_any(request: HttpRequest) -> bool:
     """Return whether If-Match is `*`: of what a write may also make, there must be something (RFC 9110 §13.1.1)."""
-    return request.META.get("HTTP_IF_MATCH", "").strip() == "*"
+    header: str = request.META.get("HTTP_IF_MATCH", "")
+    return header.strip() == "*"
 
 
 def refused_generations(request: HttpRequest) -> list[int]:
