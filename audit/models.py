@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.db import models
 from django.db.models.functions import Now
@@ -65,6 +65,12 @@ class Action(models.TextChoices):
     AUDIT_EXPORTED = "audit.exported"
 
 
+# What things are called that something is done to. Readers filter on them, so all are known here.
+SubjectType = Literal[
+    "organization", "membership", "invitation", "agent", "api-key", "session", "user", "operation", "audit"
+]
+
+
 class Outcome(models.TextChoices):
     SUCCESS = "success"
     REFUSED = "refused"
@@ -112,7 +118,7 @@ class Entry(models.Model):
 
     `organization_id` is null for what belongs to no organization: operators signing in, users made by hand,
     what users change of themselves.
-    `actor` is `user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>` or `system`.
+    `actor` is `user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>`, `operator:shell`, `system` or `anonymous`.
     """
 
     # A number that all organizations count up together would tell each how much the others do. Ids are made by the

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from audit.models import Action, Entry, Outcome
+from audit.models import Action, Entry, Outcome, SubjectType
 from audit.origin import current_origin
 
 
@@ -12,7 +12,7 @@ def record(
     *,
     organization_id: uuid.UUID | None,
     actor: str,
-    subject_type: str,
+    subject_type: SubjectType,
     subject_id: object = "",
     outcome: Outcome = Outcome.SUCCESS,
     **detail: Any,

@@ -1,15 +1,19 @@
 """The wire of the audit trail."""
 
 import ipaddress
+import re
 import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
 
-from api.values import Instant
-from audit.models import Action, Outcome
+from api.values import SUBJECT_ID, Instant
+from audit.models import Action, Outcome, SubjectType
 from orgs.schemas import Out
+
+ACTOR = re.compile(f"(?:user|agent|api-key|operator):{SUBJECT_ID.pattern}|operator:shell|system|anonymous")
+ACTORS = "user:<id>, agent:<id>, api-key:<id>, operator:<id>, operator:shell, system and anonymous"
 
 
 def _actions(text: str) -> str:
@@ -27,16 +31,24 @@ def _address(text: str) -> str:
         raise ValueError("is no IP address") from None
 
 
+def _actor(text: str) -> str:
+    """Return the actor as it is recorded; an id may come in either case."""
+    if not ACTOR.fullmatch(text):
+        raise ValueError(f"is no actor: those are {ACTORS}, each id a UUID")
+    return text.lower()
+
+
 class AuditFilter(BaseModel):
     """Which entries are meant: those to which all that is given applies."""
 
     action: Annotated[
         str | None, AfterValidator(lambda text: text and _actions(text)), Field(min_length=1, max_length=2000)
     ] = Field(None, description="One action, or several with commas between.", examples=["agent.created,agent.deleted"])
-    actor: Annotated[str, StringConstraints(min_length=1, max_length=60)] | None = Field(
-        None, description="`user:<id>`, `agent:<id>`, `api-key:<id>`, `operator:<id>` or `system`."
-    )
-    subject_type: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
+    actor: (
+        Annotated[str, AfterValidator(_actor), WithJsonSchema({"type": "string", "pattern": f"^(?:{ACTOR.pattern})$"})]
+        | None
+    ) = Field(None, description=f"Who did it: {ACTORS} are all there are.")
+    subject_type: SubjectType | None = Field(None, description="What kind of thing it was done to.")
     subject_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     outcome: Outcome | None = None
     request_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None

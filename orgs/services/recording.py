@@ -3,13 +3,13 @@
 from typing import Any
 
 from api.etags import PreconditionFailed
-from audit.models import Action
+from audit.models import Action, SubjectType
 from audit.services import record
 from orgs.changes import Change, announce
 from orgs.models import Agent, APIKey, Invitation, Membership, Organization, TenantModel
 
 # What a change of each subject is called in the event log and in audit.
-SUBJECTS: dict[type[Organization | TenantModel], str] = {
+SUBJECTS: dict[type[Organization | TenantModel], SubjectType] = {
     Organization: "organization",
     Membership: "membership",
     Invitation: "invitation",

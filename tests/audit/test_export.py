@@ -8,7 +8,7 @@ import pytest
 from api.requests import MIB
 from orgs.models import Organization
 from tests import factories
-from tests.audit.trail import add_entry, add_many
+from tests.audit.trail import ADA, BEN, add_entry, add_many
 from tests.factories import Answer, Caller
 from tests.statements import audit_of, statements
 
@@ -29,7 +29,7 @@ def cursor(answer: Answer) -> str:
 
 
 def test_lines_are_entries_as_they_are_read_one_by_one_oldest_first(owner: Caller, organization: Organization) -> None:
-    later = add_entry(organization, 2, actor="user:1", address="192.0.2.1", detail={"fields": ["näme"]})
+    later = add_entry(organization, 2, actor=ADA, address="192.0.2.1", detail={"fields": ["näme"]})
     earlier = add_entry(organization, 1)
 
     answer = owner.get(MADE)
@@ -117,11 +117,11 @@ def test_a_line_longer_than_8_mebibytes_is_given_by_itself(owner: Caller, organi
 
 
 def test_filters_apply_to_an_export(owner: Caller, organization: Organization) -> None:
-    meant = [add_entry(organization, minute, actor="user:1") for minute in (1, 2)]
-    add_entry(organization, 1, actor="user:2")
-    add_entry(organization, 9, actor="user:1")
+    meant = [add_entry(organization, minute, actor=ADA) for minute in (1, 2)]
+    add_entry(organization, 1, actor=BEN)
+    add_entry(organization, 9, actor=ADA)
 
-    answer = owner.get("/audit/export?actor=user:1&since=2026-01-01T00:00:00Z&until=2026-01-01T00:09:00Z")
+    answer = owner.get(f"/audit/export?actor={ADA}&since=2026-01-01T00:00:00Z&until=2026-01-01T00:09:00Z")
 
     assert ids(answer) == meant
 

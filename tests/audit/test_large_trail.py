@@ -12,7 +12,7 @@ from orgs.audit_trail import page
 from orgs.models import Organization
 from orgs.schemas.audit import AuditFilter
 from tests import factories
-from tests.audit.trail import add_entry
+from tests.audit.trail import ADA, add_entry
 from tests.statements import rows
 
 LARGE = """
@@ -24,7 +24,7 @@ SELECT gen_random_uuid(), %s, 'user:' || n %% 3, CASE n %% 2 WHEN 0 THEN 'agent.
 FROM generate_series(1, 100000) n
 """
 RARE: list[dict[str, Any]] = [
-    {"actor": "user:rare"},
+    {"actor": ADA},
     {"action": "user.created"},
     {"action": "api-key.created,user.created"},
     {"subject_id": "rare"},
@@ -33,7 +33,7 @@ RARE: list[dict[str, Any]] = [
     {"address": "203.0.113.1"},
     {"since": "2026-01-01T00:00:00Z"},
     {"until": "2025-01-01T00:00:30Z"},
-    {"actor": "user:rare", "action": "agent.changed,agent.created", "outcome": "success"},
+    {"actor": ADA, "action": "agent.changed,agent.created", "outcome": "success"},
 ]
 
 
@@ -46,12 +46,13 @@ def large() -> Organization:
             rows(LARGE, each.id)
     with tenancy.organization(other.id):
         rows(
-            "INSERT INTO audit_entry SELECT gen_random_uuid(), organization_id, 'user:rare', 'user.created', "
-            "subject_type, 'rare', 'refused', '203.0.113.1', 'rare', detail, created_at FROM audit_entry LIMIT 20000"
+            "INSERT INTO audit_entry SELECT gen_random_uuid(), organization_id, %s, 'user.created', subject_type, "
+            "'rare', 'refused', '203.0.113.1', 'rare', detail, created_at FROM audit_entry LIMIT 20000",
+            ADA,
         )
     for number in range(3):
         add_entry(
-            organization, number, actor="user:rare", action="user.created", subject_id="rare", outcome="refused",
+            organization, number, actor=ADA, action="user.created", subject_id="rare", outcome="refused",
             request_id="rare", address="203.0.113.1",
         )  # fmt: skip
     rows("ANALYZE audit_entry")

@@ -3,12 +3,14 @@
 import base64
 import json
 import uuid
+from typing import get_args
 
 import pytest
 
+from audit.models import SubjectType
 from orgs.models import Organization
 from tests import factories
-from tests.audit.trail import add_entry
+from tests.audit.trail import ADA, BEN, add_entry
 from tests.factories import Caller
 from tests.statements import audit_of, statements
 
@@ -75,7 +77,7 @@ def test_an_unknown_action_is_refused(owner: Caller) -> None:
 @pytest.mark.parametrize(
     "filters",
     [
-        "action=api-key.created", "actor=None", "subject_type=agent", "subject_id=1", "outcome=success",
+        "action=api-key.created", "actor=system", "subject_type=agent", "subject_id=1", "outcome=success",
         "request_id=a", "address=192.0.2.1", "since=2026-01-01T00:00:00Z", "until=2030-01-01T00:00:00Z",
     ],
 )  # fmt: skip
@@ -107,7 +109,7 @@ def test_of_several_actions_the_newest_come_first(owner: Caller, organization: O
 @pytest.mark.parametrize(
     ("name", "value", "other"),
     [
-        ("actor", "user:1", "user:2"),
+        ("actor", ADA, BEN),
         ("subject_type", "api-key", "agent"),
         ("subject_id", "a1", "a2"),
         ("outcome", "refused", "success"),
@@ -165,14 +167,48 @@ def test_entries_of_one_moment_are_told_apart_by_their_ids(owner: Caller, organi
 
 @pytest.mark.parametrize(
     "query",
-    ["action=", "action=,", "actor=", f"actor={'a' * 61}", "outcome=maybe", "address=nowhere", "since=2026-01-01",
-     "until=yesterday", "subject_id=", "request_id="],
+    ["action=", "action=,", "actor=", "actor=ada", "actor=user:ada", "actor=user:", f"actor=nobody:{uuid.uuid4()}",
+     "actor=operator", f"actor={ADA}%0A", f"actor={ADA.upper()}", "subject_type=", "subject_type=planet",
+     "outcome=maybe", "address=nowhere", "since=2026-01-01", "until=yesterday", "subject_id=", "request_id="],
 )  # fmt: skip
 def test_a_filter_without_its_form_is_refused(owner: Caller, query: str) -> None:
     answer = owner.get(f"/audit?{query}")
 
     assert (answer.status, answer.code) == (422, "invalid")
     assert [error["field"] for error in answer.json["errors"]] == [query.partition("=")[0]]
+
+
+def test_a_refused_actor_is_told_the_forms(owner: Caller) -> None:
+    [error] = owner.get("/audit?actor=user:ada").json["errors"]
+
+    assert error["message"].startswith("is no actor: those are user:<id>, agent:<id>, api-key:<id>, operator:<id>,")
+
+
+@pytest.mark.parametrize("actor", [ADA, "operator:shell", "system", "anonymous"])
+def test_every_form_of_an_actor_is_taken(owner: Caller, organization: Organization, actor: str) -> None:
+    meant = add_entry(organization, 1, action="user.created", actor=actor)
+
+    listed = owner.get(f"/audit?action=user.created&actor={actor}").json["items"]
+
+    assert [entry["id"] for entry in listed] == [meant]
+
+
+def test_the_id_of_an_actor_comes_in_either_case(owner: Caller, organization: Organization) -> None:
+    ada = f"agent:{uuid.uuid4()}"
+    meant = add_entry(organization, 1, actor=ada)
+
+    listed = owner.get(f"/audit?actor=agent:{ada.removeprefix('agent:').upper()}").json["items"]
+
+    assert [entry["id"] for entry in listed] == [meant]
+
+
+@pytest.mark.parametrize("kind", get_args(SubjectType))
+def test_every_kind_of_subject_is_taken(owner: Caller, organization: Organization, kind: str) -> None:
+    meant = add_entry(organization, 1, action="user.created", subject_type=kind)
+
+    listed = owner.get(f"/audit?action=user.created&subject_type={kind}").json["items"]
+
+    assert [entry["id"] for entry in listed] == [meant]
 
 
 def test_one_entry_is_given_as_the_list_has_it(owner: Caller) -> None:

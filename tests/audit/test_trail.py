@@ -193,7 +193,7 @@ def test_a_change_whose_entry_fails_is_not_made(owner: Caller) -> None:
 def test_a_very_long_subject_is_cut_to_what_the_column_takes(organization: Organization) -> None:
     with tenancy.organization(organization.id):
         record(
-            Action.ACCESS_REFUSED, organization_id=organization.id, actor="test", subject_type="test",
+            Action.ACCESS_REFUSED, organization_id=organization.id, actor="test", subject_type="operation",
             subject_id="s" * 500, outcome=Outcome.REFUSED,
         )  # fmt: skip
 

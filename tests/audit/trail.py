@@ -8,6 +8,7 @@ from audit.models import Action, Entry
 from orgs import tenancy
 from orgs.models import Organization
 
+ADA, BEN = f"user:{uuid.UUID(int=1)}", f"user:{uuid.UUID(int=2)}"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
