@@ -1,7 +1,6 @@
 """Operators link users to what identity providers call them."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 from django.db import IntegrityError, ProgrammingError
@@ -12,7 +11,7 @@ from accounts.oidc.issuers import Issuer
 from orgs import tenancy
 from orgs.models import Organization
 from tests import factories
-from tests.accounts.oidc.local_issuer import LocalIssuer, local_issuer
+from tests.accounts.oidc.local_issuer import LocalIssuer
 from tests.orgs.console import Browser, entries_of, make_person
 from tests.orgs.tokens import Provider, link, provider
 from tests.statements import rows, system_rows
@@ -27,12 +26,6 @@ def browser(settings: Settings) -> Browser:
     browser = Browser()
     assert browser.sign_in(make_person(operator=True)).status_code == 302
     return browser
-
-
-@pytest.fixture
-def issuer() -> Iterator[LocalIssuer]:
-    with local_issuer() as running:
-        yield running
 
 
 def _form(user: User, *given: dict[str, str]) -> dict[str, str]:

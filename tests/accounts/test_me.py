@@ -17,21 +17,6 @@ from tests.statements import at_once, system_rows
 TRAIL = "SELECT actor, organization_id, detail::text FROM audit_entry WHERE subject_id = %s AND action = 'user.changed'"
 
 
-@pytest.fixture
-def user() -> User:
-    return factories.make_user(display_name="Ada")
-
-
-@pytest.fixture
-def organization(user: User) -> Organization:
-    return factories.make_organization(user)
-
-
-@pytest.fixture
-def me(organization: Organization, user: User) -> Caller:
-    return Caller(factories.make_key(organization, user=user).text)
-
-
 def place(organization: Organization, role: str) -> dict[str, Any]:
     return {"id": str(organization.id), "name": organization.name, "slug": organization.slug, "role": role}
 
@@ -43,14 +28,12 @@ def test_a_user_sees_their_profile(me: Caller, user: User) -> None:
     assert (answer.json["user"], answer.json["preferences"], answer.headers["ETag"]) == (profile, {}, '"1"')
 
 
-def test_a_user_sees_all_of_their_organizations_newest_first(
-    me: Caller, user: User, organization: Organization
-) -> None:
+def test_a_user_sees_all_of_their_organizations_newest_first(me: Caller, user: User, home: Organization) -> None:
     other = factories.make_organization()
     with tenancy.system():
         add_member(other, user, role=Role.MEMBER, actor="test")
 
-    assert me.get("/me").json["memberships"] == [place(other, "member"), place(organization, "owner")]
+    assert me.get("/me").json["memberships"] == [place(other, "member"), place(home, "owner")]
 
 
 def test_a_key_that_acts_as_no_user_sees_no_profile(agent: Caller) -> None:

@@ -20,21 +20,6 @@ WRITERS = 8
 TRAIL = "SELECT action, actor, organization_id, detail::text FROM audit_entry WHERE subject_id = %s ORDER BY id"
 
 
-@pytest.fixture
-def user() -> User:
-    return factories.make_user()
-
-
-@pytest.fixture
-def organization(user: User) -> Organization:
-    return factories.make_organization(user)
-
-
-@pytest.fixture
-def me(organization: Organization, user: User) -> Caller:
-    return Caller(factories.make_key(organization, user=user).text)
-
-
 def test_settings_that_were_never_stored_are_empty(me: Caller) -> None:
     answer = me.get(PATH)
 
@@ -73,8 +58,8 @@ def test_settings_are_the_ones_that_programs_store(me: Caller, user: User) -> No
 
 
 @pytest.mark.parametrize("role", Role)
-def test_nobody_else_reads_settings(role: Role, me: Caller, organization: Organization) -> None:
-    other = Caller(factories.make_key(organization, user=factories.make_member(organization, role)).text)
+def test_nobody_else_reads_settings(role: Role, me: Caller, home: Organization) -> None:
+    other = Caller(factories.make_key(home, user=factories.make_member(home, role)).text)
     me.put(PATH, {"language": "en"})
 
     assert other.get(PATH).json == {}
@@ -203,20 +188,20 @@ def test_a_write_is_in_the_trail_without_what_was_written(me: Caller, user: User
     assert entries == [("user.settings-changed", f"user:{user.id}", None, '{"generation": 1}')]
 
 
-def test_a_refusal_is_in_the_trail_of_the_organization(organization: Organization) -> None:
-    service = Caller(factories.make_key(organization).text)
+def test_a_refusal_is_in_the_trail_of_the_organization(home: Organization) -> None:
+    service = Caller(factories.make_key(home).text)
 
     service.put(PATH, {})
 
     sql = "SELECT detail->>'reason' FROM audit_entry WHERE organization_id = %s AND action = 'access.refused'"
-    assert system_rows(sql, organization.id) == [("This key acts as no user: use one that was made for a user.",)]
+    assert system_rows(sql, home.id) == [("This key acts as no user: use one that was made for a user.",)]
 
 
-def test_the_role_that_serves_tenants_cannot_read_settings(me: Caller, organization: Organization) -> None:
+def test_the_role_that_serves_tenants_cannot_read_settings(me: Caller, home: Organization) -> None:
     me.put(PATH, {"key": "sk-1"})
 
     def look() -> None:
-        with tenancy.organization(organization.id):
+        with tenancy.organization(home.id):
             list(Membership.objects.filter(user__settings__generation=1))
 
     with pytest.raises(Exception, match="permission denied for table accounts_usersettings"):

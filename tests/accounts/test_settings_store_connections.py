@@ -50,11 +50,6 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
-def user() -> User:
-    return factories.make_user()
-
-
 def own(**changes: Any) -> dict[str, Any]:
     return dict(find_address()) | changes
 

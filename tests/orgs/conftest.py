@@ -8,11 +8,17 @@ from pytest_django import Settings
 from accounts.models import User
 from orgs import tenancy
 from orgs.models import Organization
+from tests import factories
+from tests.accounts.oidc.conftest import issuer
+from tests.accounts.oidc.local_issuer import LocalIssuer
 from tests.factories import Caller
 from tests.orgs import chromium
 from tests.orgs.console import Browser, make_person
 from tests.orgs.places import key_of, place_of
 from tests.orgs.servers import CHECKOUT, free_port, listens, service_environ
+from tests.orgs.tokens import Provider, provider
+
+__all__ = ["issuer"]
 
 
 @pytest.fixture
@@ -46,6 +52,18 @@ def founder(organization: Organization) -> Caller:
 def own_place(organization: Organization) -> str:
     """The membership of the one owner."""
     return place_of(organization, organization.owner_id)
+
+
+@pytest.fixture
+def user(organization: Organization) -> User:
+    return factories.make_member(organization)
+
+
+@pytest.fixture
+def taken(issuer: LocalIssuer) -> Iterator[Provider]:
+    """An issuer whose tokens are taken."""
+    with provider(issuer) as found:
+        yield found
 
 
 @pytest.fixture

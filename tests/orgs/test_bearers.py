@@ -1,7 +1,6 @@
 """Users who come with tokens: who they are, in which organization, and what they may do there."""
 
 import uuid
-from collections.abc import Iterator
 from threading import Event
 
 import pytest
@@ -14,27 +13,10 @@ from orgs.models import Membership, Organization, Role
 from orgs.permissions import scopes_of_role
 from orgs.services import members
 from tests import factories
-from tests.accounts.oidc.local_issuer import LocalIssuer, local_issuer
+from tests.accounts.oidc.local_issuer import LocalIssuer
 from tests.factories import Caller
 from tests.orgs.tokens import Provider, link, provider
 from tests.statements import at_once, audit_of, elsewhere, statements, wait_until_someone_waits
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[LocalIssuer]:
-    with local_issuer() as running:
-        yield running
-
-
-@pytest.fixture
-def taken(issuer: LocalIssuer) -> Iterator[Provider]:
-    with provider(issuer) as found:
-        yield found
-
-
-@pytest.fixture
-def user(organization: Organization) -> User:
-    return factories.make_member(organization)
 
 
 def _set_role(organization: Organization, user: User, role: Role) -> None:

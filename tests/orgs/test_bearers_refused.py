@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from jwcrypto import jwk
 
 from accounts.models import User
-from orgs.models import Organization
-from tests import factories
 from tests.accounts.oidc.checking import configured
 from tests.accounts.oidc.local_issuer import (
     DISCOVERY_PATH,
@@ -26,25 +24,8 @@ from tests.accounts.oidc.local_issuer import (
 )
 from tests.api.wire import send
 from tests.factories import Caller
-from tests.orgs.tokens import Provider, link, provider, taking_tokens_of
+from tests.orgs.tokens import Provider, link, taking_tokens_of
 from tests.statements import at_once
-
-
-@pytest.fixture
-def issuer() -> Iterator[LocalIssuer]:
-    with local_issuer() as running:
-        yield running
-
-
-@pytest.fixture
-def taken(issuer: LocalIssuer) -> Iterator[Provider]:
-    with provider(issuer) as found:
-        yield found
-
-
-@pytest.fixture
-def user(organization: Organization) -> User:
-    return factories.make_member(organization)
 
 
 def _now() -> int:

@@ -8,14 +8,8 @@ import pytest
 from accounts.models import Erasure, User
 from orgs import tenancy
 from orgs.models import Organization
-from tests import factories
 from tests.orgs.console import Browser
 from tests.statements import system_rows
-
-
-@pytest.fixture
-def user(organization: Organization) -> User:
-    return factories.make_member(organization)
 
 
 def page(user: User) -> str:
