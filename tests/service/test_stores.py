@@ -5,10 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from operations.embedded import CannotStart, made
+from operations.embedded.address import running_database
+from operations.embedded.postgres import Postgres
 from tests.operations.service import PATIENCE, Service
+from tests.orgs.servers import free_port
 from tests.service.live import CHECKOUT, back, client, kill_postgres, new_key
 from tests.service.test_docs import blocks
 
@@ -42,6 +47,27 @@ def _environ(service: Service, user_id: str) -> dict[str, str]:
     command = asks.replace(".venv/bin/python", sys.executable) + '\nprintf %s "$DATABASE_URL"'
     url = subprocess.check_output(["bash", "-euc", command], cwd=CHECKOUT, env=place, text=True)
     return place | {"DATABASE_URL": url, "USER_ID": user_id, "PYTHONPATH": str(CHECKOUT)}
+
+
+def test_an_installation_that_does_not_run_has_no_address(tmp_path: Path) -> None:
+    [asks] = blocks(PAGE, "bash")
+    command = asks.replace(".venv/bin/python", sys.executable)
+
+    done = subprocess.run(
+        ["bash", "-uc", f'{command}\nprintf "%s" "${{DATABASE_URL:-none}}"'],
+        cwd=CHECKOUT, env={"PATH": os.environ["PATH"], "VAR": str(tmp_path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == ("none", f"No PostgreSQL runs in {tmp_path}: start it with `make up`.\n")
+
+
+def test_a_port_that_a_killed_server_left_behind_is_no_address(tmp_path: Path) -> None:
+    place = made(tmp_path)
+    Postgres(place).publish(free_port())
+
+    with pytest.raises(CannotStart, match="No PostgreSQL runs in"):
+        running_database(tmp_path)
 
 
 @contextmanager
