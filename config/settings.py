@@ -20,9 +20,11 @@ _database = env.database()
 REDIS_URL = env.redis_url()
 
 DEBUG = False
-# Signs cursors and the console's cookies, and encrypts the answers kept for idempotency and the secrets of TOTP.
+# Signs cursors, the console's cookies and the receipts of erasures, and encrypts the answers kept for idempotency and
+# the secrets of TOTP.
 SECRET_KEY = env.secret("SECRET_KEY")
-# Older SECRET_KEYs, newest first: cursors and stored answers signed with them stay readable during a rotation.
+# Older SECRET_KEYs, newest first: what was signed or encrypted with them stays good during a rotation. Keep one for as
+# long as receipts that it signed are to be verified, and operators use two-step sign-in that was set up under it.
 SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")
 # Host names that the console answers to; the API answers to any.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
