@@ -108,13 +108,12 @@ TABLE: dict[type[Exception], Problem] = {
     tokens.TokenExpired: Problem(401, "token-expired", "The token has expired."),
     tokens.TokenNotYetValid: Problem(401, "token-not-yet-valid", "The token is not valid yet."),
     key_sets.KeysUnavailable: Problem(503, "token-keys-unavailable", "The issuer's keys cannot be read just now."),
-    permissions.ScopeMissing: Problem(403, "scope-missing", "The API key lacks a scope."),
+    permissions.ScopeMissing: Problem(403, "scope-missing", "The API key or token lacks a scope."),
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     person_erasing.ConfirmationRefused: Problem(403, "confirmation-refused", "Address or password are not the user's."),
     LastOperator: Problem(409, "last-operator", "Nobody would be left who may do everything in the console."),
     ExportTooLarge: Problem(413, "export-too-large", "The export is too large to be answered."),
     me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
-    principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     organizations.OrganizationCreationClosed: Problem(
         403, "organization-creation-closed", "Users make no organizations here."
     ),
