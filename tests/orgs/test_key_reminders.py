@@ -51,6 +51,16 @@ def test_a_reminder_is_audited(organization: Organization) -> None:
     assert audit_of(organization)[-1]["action"] == EXPIRING
 
 
+def test_a_reminder_is_found_over_the_api(owner: Caller, organization: Organization) -> None:
+    key = ending_in(organization, days=13)
+
+    remind()
+
+    [entry] = owner.get(f"/audit?action={EXPIRING}").json["items"]
+    assert (entry["actor"], entry["subject_type"], entry["subject_id"]) == ("system", "api-key", str(key.id))
+    assert entry["detail"]["days"] == 13
+
+
 def test_a_key_that_ends_later_is_told_of_when_its_time_comes(organization: Organization) -> None:
     key = ending_in(organization, days=15)
     remind()
