@@ -227,8 +227,8 @@ class APIKeyAdmin(SubjectAdmin):
     asked = ("organization", "name", "scopes", "environment", "user", "agent", "expires_at")
     actions = ["rotate", "revoke"]
     readonly_fields = [
-        "id", "key_id", "owner_id", "generation", "created_at", "last_used_at", "revoked_at", "replaces_key",
-        "replaced_by_key",
+        "id", "key_id", "owner_id", "generation", "created_at", "ends_by_policy", "last_used_at", "revoked_at",
+        "replaces_key", "replaced_by_key",
     ]  # fmt: skip
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -325,6 +325,8 @@ class APIKey(TenantModel):
         db_default=Environment.PRODUCTION,
     )
     expires_at = models.DateTimeField(null=True, blank=True)
+    # Nobody named the end, the organization's policy gave it: it bounds no other key, nor this one's successor.
+    ends_by_policy = models.BooleanField(default=False, db_default=False, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
     # When the reminder of the present expiry was published.
@@ -362,6 +364,10 @@ class APIKey(TenantModel):
             models.CheckConstraint(name="orgs_apikey_one_bearer", condition=models.Q(user=None) | models.Q(agent=None)),
             models.CheckConstraint(
                 name="orgs_apikey_environment", condition=models.Q(environment__in=Environment.values)
+            ),
+            models.CheckConstraint(
+                name="orgs_apikey_ends_by_policy",
+                condition=models.Q(ends_by_policy=False) | models.Q(expires_at__isnull=False),
             ),
         ]
 

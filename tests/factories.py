@@ -17,6 +17,7 @@ from orgs.keys import Environment
 from orgs.models import Agent, Membership, Organization, Role
 from orgs.permissions import EVERYTHING
 from orgs.services import api_keys, organizations
+from orgs.services.key_policy import End
 
 API = "/api/v1"
 # Nothing has it. The same in every process, so that all of them know the same tests.
@@ -75,7 +76,7 @@ def make_key(
             owner_id=organization.owner_id,
             user_id=user and user.id,
             agent_id=agent and agent.id,
-            expires_at=expires_at,
+            end=End(expires_at),
         )
 
 

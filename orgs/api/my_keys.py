@@ -28,9 +28,10 @@ router = Router(tags=["api-keys"])
 @router.post("/me/api-key/rotate", response={201: MintedKeyOut})
 @any_key
 def rotate_own_key(request: Request, body: OwnRotationIn, response: HttpResponse) -> Status[MintedKeyOut]:
-    """Replace the calling key by a new one of the same powers and the same end. Needs no scope.
+    """Replace the calling key by a new one of the same powers. Needs no scope.
 
-    The old one works for `overlap_seconds` more; within them the same Idempotency-Key gives the same answer.
+    An end that somebody named stays, one by policy is given anew. The old key works for `overlap_seconds` more; within
+    them the same Idempotency-Key gives the same answer.
     """
     overlap = timedelta(seconds=body.overlap_seconds)
     minted = key_rotation.rotate_own_key(request.principal, overlap=overlap, now=timezone.now())

@@ -29,6 +29,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="apikey",
+            name="ends_by_policy",
+            field=models.BooleanField(db_default=False, default=False, editable=False),
+        ),
+        migrations.AddField(
+            model_name="apikey",
             name="reminded_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
@@ -92,6 +97,13 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("environment__in", ["production", "staging", "development", "test"])),
                 name="orgs_apikey_environment",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_by_policy", False), ("expires_at__isnull", False), _connector="OR"),
+                name="orgs_apikey_ends_by_policy",
             ),
         ),
         migrations.AddConstraint(

@@ -45,7 +45,7 @@ class OwnRotationIn(In):
 
 
 class RotationIn(OwnRotationIn):
-    """Without `expires_at` the new key lives as long as the old one was made for."""
+    """Without `expires_at` the new key lives as long as the old one was made for, or as the policy has it."""
 
     expires_at: Instant | None = None
 
@@ -62,6 +62,7 @@ class APIKeyOut(Out):
     generation: int
     created_at: datetime
     expires_at: datetime | None
+    ends_by_policy: bool
     last_used_at: datetime | None
     revoked_at: datetime | None
     replaces_id: uuid.UUID | None

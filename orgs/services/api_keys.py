@@ -16,7 +16,7 @@ from orgs.keys import Environment
 from orgs.models import Agent, APIKey, Membership, Organization
 from orgs.permissions import including, scopes_of_role
 from orgs.principals import Principal
-from orgs.services.key_policy import check_expiry, earliest, lock_policy, policy_end
+from orgs.services.key_policy import ENDLESS, End, check_expiry, lock_policy, named_end, new_end
 from orgs.services.key_powers import check_environment, check_identity, check_role, check_scopes
 from orgs.services.recording import expect, note
 
@@ -47,7 +47,8 @@ def create_api_key(
     """Create a key of the caller's organization, at most as powerful as the caller's own.
 
     With an agent or a user the key acts as them, else as itself; without an environment it has the caller's. It never
-    outlives the caller's key, but does outlive the caller's leaving unless it acts as them: it is the organization's.
+    outlives an end that somebody named for the caller's key, but does outlive the caller's leaving unless it acts as
+    them: it is the organization's.
     A token ends within hours and is renewed: what its user makes is not bound to it. `owner_id` and the audit entry
     keep who made it.
     Raises ScopeMissing, EnvironmentRefused, InvalidExpiry, UnknownReference, LimitReached, KeyRevoked, KeyExpired,
@@ -59,7 +60,7 @@ def create_api_key(
     with tenancy.organization(principal.organization_id):
         organization = lock_policy(principal.organization_id)
         own = confirm(principal, now)
-        bound = own.expires_at if own is not None else None
+        bound = named_end(own)
         if expires_at is not None:
             check_expiry(organization, expires_at, bound=bound, now=now)
         _check_bearer(principal, agent_id, user_id, wanted)
@@ -72,7 +73,7 @@ def create_api_key(
             owner_id=principal.actor_id,
             agent_id=agent_id,
             user_id=user_id,
-            expires_at=expires_at or earliest(bound, policy_end(organization, now)),
+            end=new_end(organization, now, expires_at, bound),
             made_with=principal.key_id,
         )
 
@@ -157,7 +158,7 @@ def issue_operator_key(
             owner_id=organization.owner_id,
             user=user,
             agent=agent,
-            expires_at=expires_at or policy_end(organization, now),
+            end=new_end(organization, now, expires_at),
         )
 
 
@@ -174,6 +175,7 @@ def mint(
     name: str,
     scopes: Iterable[str],
     environment: str = Environment.PRODUCTION,
+    end: End = ENDLESS,
     actor: str,
     owner_id: uuid.UUID,
     made_with: uuid.UUID | None = None,
@@ -190,6 +192,8 @@ def mint(
         name=name,
         scopes=list(scopes),
         environment=environment,
+        expires_at=end.at,
+        ends_by_policy=end.by_policy,
         replaces=replaces,
         **bearer,
     )

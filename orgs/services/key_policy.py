@@ -1,6 +1,7 @@
 """How long an organization's keys may live: the policy, and what it makes of one key."""
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -17,6 +18,17 @@ MOST_SHORTENED = 500
 
 class InvalidExpiry(Exception):
     """Raised when a key would expire in the past, or later than ten years, its organization or its maker allows."""
+
+
+@dataclass(frozen=True)
+class End:
+    """When a new key ends, if ever, and whether the policy alone says so."""
+
+    at: datetime | None
+    by_policy: bool = False
+
+
+ENDLESS = End(None)
 
 
 def lock_policy(organization_id: uuid.UUID) -> Organization:
@@ -44,13 +56,34 @@ def policy_end(organization: Organization, now: datetime) -> datetime | None:
     return None if organization.key_max_days is None else now + timedelta(days=organization.key_max_days)
 
 
+def new_end(organization: Organization, now: datetime, *named: datetime | None) -> End:
+    """Return the end of a key that is made now: the earliest of those that somebody named, within the policy.
+
+    Only where none was named does it end by policy. A bound that lies beyond the policy's end still bounds the keys
+    that come of this one: else a chain of them would outlive it.
+    """
+    bound, limit = earliest(*named), policy_end(organization, now)
+    return End(earliest(bound, limit), by_policy=bound is None and limit is not None)
+
+
+def named_end(key: APIKey | None) -> datetime | None:
+    """Return the end that somebody named, which bounds what a key makes; that of the policy, or of no key, is None.
+
+    If the policy's end did, then once all keys of an organization have one, none could be replaced in time.
+    """
+    return None if key is None or key.ends_by_policy else key.expires_at
+
+
 def earliest(*ends: datetime | None) -> datetime | None:
     """Return the earliest of these ends; None is never."""
     return min((end for end in ends if end is not None), default=None)
 
 
 def shorten_keys(organization: Organization, actor: str, now: datetime) -> int:
-    """Give the keys that outlive the policy an earlier end, also one that is replaced and in its overlap."""
+    """Give the keys that outlive the policy an earlier end, also one that is replaced and in its overlap.
+
+    Those that had none end by policy from now on. An end that somebody named goes on to bound, earlier than it was.
+    """
     limit = policy_end(organization, now)
     if limit is None:
         return 0
@@ -58,7 +91,8 @@ def shorten_keys(organization: Organization, actor: str, now: datetime) -> int:
     longer = keys.filter(Q(expires_at=None) | Q(expires_at__gt=limit)).order_by("id")
     found = list(longer.select_for_update(no_key=True)[:MOST_SHORTENED])
     for key in found:
+        key.ends_by_policy = named_end(key) is None
         key.expires_at, key.reminded_at = limit, None
-        key.save_change("expires_at", "reminded_at")
+        key.save_change("expires_at", "ends_by_policy", "reminded_at")
         note(Action.API_KEY_SHORTENED, key, actor, expires_at=limit.isoformat())
     return len(found)

@@ -11,7 +11,7 @@ from orgs.authentication import confirm, find_place, forget
 from orgs.models import APIKey, Organization
 from orgs.principals import Principal
 from orgs.services.api_keys import MintedKey, mint
-from orgs.services.key_policy import check_expiry, earliest, lock_policy, policy_end
+from orgs.services.key_policy import End, check_expiry, earliest, lock_policy, named_end, new_end
 from orgs.services.key_powers import check_environment, check_identity, check_scopes
 from orgs.services.recording import expect, note
 
@@ -43,8 +43,9 @@ def rotate_api_key(
 ) -> MintedKey:
     """Replace a key of the caller's organization, or only one of `user_id`, at most as powerful as the caller's own.
 
-    The new one lives as long as the old one was made for, where nothing is named; the calling key and the
-    organization's policy bound it. Of two at once the second finds the key replaced.
+    The new one lives as long as somebody said of the old one, where nothing is named, else as the organization's
+    policy has it, which bounds it as the calling key's named end does. Of two at once the second finds the key
+    replaced.
     Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRotated, KeyEnded,
     InvalidExpiry, KeyRevoked, KeyExpired.
     """
@@ -61,13 +62,13 @@ def rotate_api_key(
         check_scopes(principal, row.scopes)
         _check_replaceable(row, now)
         _check_user(principal, row)
-        bound = own.expires_at if own is not None else None
+        bound = named_end(own)
         if expires_at is not None:
             check_expiry(organization, expires_at, bound=bound, now=now)
         return _replace(
             organization,
             row,
-            ends=expires_at or earliest(_same_life(row, now), bound, policy_end(organization, now)),
+            end=new_end(organization, now, expires_at or _same_life(row, now), bound),
             overlap=overlap,
             actor=principal.actor,
             owner_id=principal.actor_id,
@@ -77,7 +78,10 @@ def rotate_api_key(
 
 
 def rotate_own_key(principal: Principal, *, overlap: timedelta, now: datetime) -> MintedKey:
-    """Replace the calling key, whatever its scopes. The new one keeps its end: no key prolongs its own life.
+    """Replace the calling key, whatever its scopes. The new one keeps an end that somebody named.
+
+    No key prolongs its own life beyond what was meant for it. One that ends by policy was meant to live on, with a new
+    secret each time.
 
     Raises KeyMissing, KeyRotated, KeyRevoked, KeyExpired.
     """
@@ -90,7 +94,7 @@ def rotate_own_key(principal: Principal, *, overlap: timedelta, now: datetime) -
         return _replace(
             organization,
             own,
-            ends=earliest(own.expires_at, policy_end(organization, now)),
+            end=new_end(organization, now, named_end(own)),
             overlap=overlap,
             actor=principal.actor,
             owner_id=principal.actor_id,
@@ -108,7 +112,7 @@ def rotate_operator_key(row_id: uuid.UUID, *, overlap: timedelta, actor: str, no
         return _replace(
             organization,
             row,
-            ends=earliest(_same_life(row, now), policy_end(organization, now)),
+            end=new_end(organization, now, _same_life(row, now)),
             overlap=overlap,
             actor=actor,
             owner_id=organization.owner_id,
@@ -136,14 +140,16 @@ def _check_user(principal: Principal, row: APIKey) -> None:
 
 
 def _same_life(row: APIKey, now: datetime) -> datetime | None:
-    return None if row.expires_at is None else now + (row.expires_at - row.created_at)
+    """Return a new end as far off as the one that somebody named for a key; of any other the policy says it."""
+    named = named_end(row)
+    return None if named is None else now + (named - row.created_at)
 
 
 def _replace(
     organization: Organization,
     row: APIKey,
     *,
-    ends: datetime | None,
+    end: End,
     overlap: timedelta,
     actor: str,
     owner_id: uuid.UUID,
@@ -161,13 +167,15 @@ def _replace(
         made_with=made_with,
         user_id=row.user_id,
         agent_id=row.agent_id,
-        expires_at=ends,
+        end=end,
         replaces=row,
     )
     row.replaced_by = minted.row
     row.expires_at = earliest(row.expires_at, now + overlap)
     assert row.expires_at is not None
-    row.save_change("replaced_by", "expires_at")
+    # It was ended by somebody: what it makes until then does not outlive it.
+    row.ends_by_policy = False
+    row.save_change("replaced_by", "expires_at", "ends_by_policy")
     facts = {"replaced_by": str(minted.row.id), "expires_at": row.expires_at.isoformat()}
     note(Action.API_KEY_ROTATED, row, actor, **facts)
     transaction.on_commit(lambda: forget(row.key_id))

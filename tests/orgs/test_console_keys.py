@@ -171,6 +171,19 @@ def test_a_minted_key_ends_by_the_organizations_policy(browser: Browser, organiz
     [row] = rows_of(organization)
     assert row.expires_at is not None
     assert row.expires_at <= datetime.now(UTC) + timedelta(days=30)
+    assert row.ends_by_policy
+
+
+def test_a_key_that_ends_by_policy_is_rotated_to_the_policys_end(browser: Browser, organization: Organization) -> None:
+    old = factories.make_key(organization, expires_at=datetime.now(UTC) + timedelta(days=3)).row
+    system_rows("UPDATE orgs_organization SET key_max_days = 30 WHERE id = %s", organization.id)
+    system_rows("UPDATE orgs_apikey SET ends_by_policy = true WHERE id = %s", old.id)
+
+    rotate(browser, old)
+
+    [made] = [row for row in rows_of(organization) if row.replaces_id == old.id]
+    assert made.expires_at is not None
+    assert (made.ends_by_policy, round((made.expires_at - datetime.now(UTC)) / timedelta(days=1))) == (True, 30)
 
 
 def test_a_key_that_would_outlive_the_policy_is_not_minted(browser: Browser, organization: Organization) -> None:

@@ -11,22 +11,11 @@ from orgs.services import api_keys, key_policy, settings
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.orgs.holding import wait_until_organization_held
+from tests.orgs.key_policies import in_days, instant, set_policy
 from tests.statements import at_once, audit_of, events_of, wait_until_someone_waits
 
 DEFAULTS = {"max_lifetime_days": None, "reminder_days": 14}
 NEW = {"name": "made", "scopes": ["tasks:read"]}
-
-
-def set_policy(caller: Caller, organization: Organization, **fields: Any) -> Answer:
-    return caller.patch(f"/orgs/{organization.id}/settings", {"api_keys": fields})
-
-
-def instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def in_days(days: float) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
 
 
 def test_a_new_organization_has_no_limit_and_two_weeks_of_notice(owner: Caller, organization: Organization) -> None:
