@@ -53,10 +53,12 @@ def change_their_place(owner: Holdfast, member: Holdfast, membership_id: str) ->
     path = f"/members/{membership_id}"
     owner.call("PATCH", path, {"role": "admin"})
     # At once in the process that changed it; others may believe the old role for some seconds.
-    until(lambda: bool(member.get("/me")["role"] == "admin"), "the member is an admin")
-    member.get("/audit", expect=(403, "scope-missing"))
-    told("Promoted, on a member's key still", "role admin, the key's scopes as they were")
+    until(lambda: member.client.get("/api/v1/audit").status_code == 200, "the member is an admin")
+    told("Promoted: the same key may do what an admin may", member.get("/me")["role"], "GET /audit 200")
     owner.call("PATCH", path, {"role": "member"})
+    until(lambda: member.client.get("/api/v1/audit").status_code == 403, "the member is an admin no more")
+    again = member.get("/audit", expect=(403, "scope-missing"))
+    told("Demoted: it may no more", 403, again["detail"])
     owner.call("DELETE", path, expect=204)
     until(lambda: member.client.get("/api/v1/me").status_code == 401, "the removed member's key is refused")
     refused = member.get("/me", expect=(401, "api-key-revoked"))

@@ -17,11 +17,12 @@ from audit.services import record
 from orgs import keys, tenancy
 from orgs.authentication import confirm
 from orgs.models import Invitation, InvitationQuerySet, Membership, Organization
-from orgs.permissions import ROLE_SCOPES
+from orgs.permissions import EVERYTHING
 from orgs.principals import Principal
 from orgs.services.api_keys import MintedKey, mint
 from orgs.services.constraints import constraints
 from orgs.services.invitations import check_undecided, mark_revoked
+from orgs.services.key_policy import lock_policy, new_end
 from orgs.services.members import add_member
 from orgs.services.people import WeakPassword, add_user, new_user
 from orgs.services.recording import note
@@ -103,6 +104,8 @@ def accept(
     # Before the transaction, since deriving the hash takes long, unless the gate has opened one.
     newcomer = None if has_account or caller else _newcomer(row, display_name, password)
     with constraints(), tenancy.system():
+        # The first lock, as of whoever makes, resends or revokes an invitation; the key's end is by the policy.
+        lock_policy(row.organization_id)
         row = _find(token, lock=True)
         _check_open(row, now)
         if newcomer is not None:
@@ -184,11 +187,22 @@ def _check_proven(row: Invitation, proven: uuid.UUID | None) -> User:
 
 
 def _take_place(row: Invitation, user: User, actor: str, now: datetime) -> Accepted:
-    """Make the membership and a first key, and close the locked invitation, inside the open scope."""
+    """Make the membership and a first key, and close the locked invitation, inside the open scope.
+
+    The key holds every scope, as that of a sign-up does, and may do what the role allows: a role that is given later
+    is felt by it at once, also that of an owner.
+    """
     membership = add_member(row.organization, user, role=row.role, actor=actor)
     row.accepted_at, row.accepted_by = now, user
     row.save_change("accepted_at", "accepted_by")
     note(Action.INVITATION_ACCEPTED, row, actor, role=row.role)
-    scopes = ROLE_SCOPES[row.role]
-    minted = mint(row.organization, name="First key", scopes=scopes, actor=actor, owner_id=user.id, user_id=user.id)
+    minted = mint(
+        row.organization,
+        name="First key",
+        scopes=EVERYTHING,
+        end=new_end(row.organization, now),
+        actor=actor,
+        owner_id=user.id,
+        user_id=user.id,
+    )
     return Accepted(user, row.organization, membership, minted)

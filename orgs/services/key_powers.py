@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from orgs.keys import Environment
-from orgs.models import Membership, Role
+from orgs.models import APIKey, Membership, Role
 from orgs.permissions import Scope, ScopeMissing, including, scopes_of_role
 from orgs.principals import ActorType, Principal
 
@@ -13,9 +13,24 @@ class EnvironmentRefused(Exception):
 
 
 def check_scopes(principal: Principal, scopes: Iterable[str]) -> None:
-    excess = including(scopes) - principal.scopes
+    _refuse_excess(including(scopes) - principal.scopes)
+
+
+def _refuse_excess(excess: frozenset[str]) -> None:
     if excess:
         raise ScopeMissing(f"The calling key does not hold {', '.join(sorted(excess))} and cannot grant it.")
+
+
+def check_rotation(principal: Principal, own: APIKey | None, row: APIKey) -> None:
+    """Refuse to renew a key that holds more than the calling one.
+
+    Of keys that both act as the calling user, the scopes are compared as they were given: what the user's role takes
+    from one it takes from the other. A token holds all that the role allows, now and later.
+    """
+    if principal.actor_type != ActorType.USER or row.user_id != principal.actor_id:
+        check_scopes(principal, row.scopes)
+    elif own is not None:
+        _refuse_excess(including(row.scopes) - including(own.scopes))
 
 
 def check_environment(principal: Principal, environment: str) -> None:

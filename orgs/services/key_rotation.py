@@ -12,7 +12,7 @@ from orgs.models import APIKey, Organization
 from orgs.principals import Principal
 from orgs.services.api_keys import MintedKey, mint
 from orgs.services.key_policy import End, check_expiry, earliest, lock_policy, named_end, new_end
-from orgs.services.key_powers import check_environment, check_identity, check_scopes
+from orgs.services.key_powers import check_environment, check_identity, check_rotation
 from orgs.services.recording import expect, note
 
 DEFAULT_OVERLAP = timedelta(days=1)
@@ -59,7 +59,7 @@ def rotate_api_key(
         row = (keys if user_id is None else keys.filter(user_id=user_id)).get(id=row_id)
         expect(row, expected)
         check_environment(principal, row.environment)
-        check_scopes(principal, row.scopes)
+        check_rotation(principal, own, row)
         _check_replaceable(row, now)
         _check_user(principal, row)
         bound = named_end(own)
