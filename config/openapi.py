@@ -59,6 +59,7 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
             if "security" in described:
                 described["security"].append({"TokenBearer": []})
             read = _headers(method, by_id[name], described, schema)
+            _describe_body(described.get("requestBody"))
             described.setdefault("parameters", []).extend(_parameter(header) for header in read)
             answers = _answers(by_id[name], described, schema, spares=KNOWN_COPY in read)
             described["responses"] = answers | {"default": {"description": "A problem (RFC 9457)", "content": problem}}
@@ -66,6 +67,13 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
             if scope is not None:
                 described["x-required-scope"] = str(scope)
     return schema
+
+
+def _describe_body(body: dict[str, Any] | None) -> None:
+    """Name the schema alone of a body that may be left out: its fields say what holds in their stead."""
+    for media in body["content"].values() if body else ():
+        if "default" in media["schema"]:
+            [media["schema"]] = media["schema"]["allOf"]
 
 
 def _headers(method: str, operation: Operation, described: dict[str, Any], schema: OpenAPISchema) -> list[Header]:

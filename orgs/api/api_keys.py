@@ -20,7 +20,7 @@ from orgs.models import APIKey, APIKeyStatus
 from orgs.permissions import Scope, requires
 from orgs.principals import Request
 from orgs.schemas import PageOut
-from orgs.schemas.api_keys import APIKeyIn, APIKeyOut, MintedKeyOut, RotationIn
+from orgs.schemas.api_keys import ROTATION, APIKeyIn, APIKeyOut, MintedKeyOut, RotationIn
 from orgs.services import api_keys, key_rotation
 from orgs.subjects import expected_generations, get_subject, tagged
 
@@ -101,7 +101,7 @@ def revoke_api_key(request: Request, row_id: uuid.UUID) -> Status[None]:
 @requires(Scope.API_KEYS_WRITE)
 @reads(etags.IF_MATCH)
 def rotate_api_key(
-    request: Request, row_id: uuid.UUID, body: RotationIn, response: HttpResponse
+    request: Request, row_id: uuid.UUID, response: HttpResponse, body: RotationIn = ROTATION
 ) -> Status[MintedKeyOut]:
     """Replace a key, at most as powerful as the calling one, by a new one; the old one works for an overlap."""
     minted = key_rotation.rotate_api_key(

@@ -1,6 +1,7 @@
 """Invitations: made by admins, taken by whoever holds the link."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpResponse
@@ -21,6 +22,7 @@ from orgs.permissions import Scope, body_limit, optional_key, proof, requires
 from orgs.principals import ActorType, Principal, Request
 from orgs.schemas import PageOut
 from orgs.schemas.invitations import (
+    RESEND,
     AcceptanceIn,
     AcceptedOut,
     InvitationIn,
@@ -83,13 +85,13 @@ def get_invitation(request: Request, invitation_id: uuid.UUID, response: HttpRes
 @requires(Scope.MEMBERS_ADMIN)
 @reads(etags.IF_MATCH)
 def resend_invitation(
-    request: Request, invitation_id: uuid.UUID, body: ResendIn, response: HttpResponse
+    request: Request, invitation_id: uuid.UUID, response: HttpResponse, body: ResendIn = RESEND
 ) -> dict[str, Any]:
     """Give an invitation that nobody has taken a new link and a new end. The old link is dead."""
     sent = invitations.resend(
         request.principal,
         invitation_id,
-        hours=body.expires_in_hours,
+        life=None if body.expires_in_hours is None else timedelta(hours=body.expires_in_hours),
         expected=expected_generations(request, Invitation, invitation_id),
         now=timezone.now(),
     )

@@ -18,7 +18,7 @@ from orgs.models import APIKey
 from orgs.permissions import Scope, any_key, of_users, requires
 from orgs.principals import Request, require_user
 from orgs.schemas import PageOut
-from orgs.schemas.api_keys import APIKeyOut, MintedKeyOut, MyKeyIn, OwnRotationIn, RotationIn
+from orgs.schemas.api_keys import OWN_ROTATION, ROTATION, APIKeyOut, MintedKeyOut, MyKeyIn, OwnRotationIn, RotationIn
 from orgs.services import api_keys, key_rotation
 from orgs.subjects import expected_generations, get_subject
 
@@ -27,7 +27,9 @@ router = Router(tags=["api-keys"])
 
 @router.post("/me/api-key/rotate", response={201: MintedKeyOut})
 @any_key
-def rotate_own_key(request: Request, body: OwnRotationIn, response: HttpResponse) -> Status[MintedKeyOut]:
+def rotate_own_key(
+    request: Request, response: HttpResponse, body: OwnRotationIn = OWN_ROTATION
+) -> Status[MintedKeyOut]:
     """Replace the calling key by a new one of the same powers. Needs no scope.
 
     An end that somebody named stays, one by policy is given anew. The old key works for `overlap_seconds` more; within
@@ -92,7 +94,7 @@ def revoke_my_key(request: Request, row_id: uuid.UUID) -> Status[None]:
 @of_users
 @reads(etags.IF_MATCH)
 def rotate_my_key(
-    request: Request, row_id: uuid.UUID, body: RotationIn, response: HttpResponse
+    request: Request, row_id: uuid.UUID, response: HttpResponse, body: RotationIn = ROTATION
 ) -> Status[MintedKeyOut]:
     """Replace a key that acts as the calling user and is at most as powerful as the calling one."""
     minted = key_rotation.rotate_api_key(

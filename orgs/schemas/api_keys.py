@@ -50,6 +50,11 @@ class RotationIn(OwnRotationIn):
     expires_at: Instant | None = None
 
 
+# What a call without any body asks for.
+OWN_ROTATION = OwnRotationIn()
+ROTATION = RotationIn()
+
+
 class APIKeyOut(Out):
     id: uuid.UUID
     key_id: str

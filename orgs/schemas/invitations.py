@@ -4,12 +4,12 @@ import uuid
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from accounts.passwords import MOST_CHARACTERS
 from api.values import INTEGER
 from orgs.models import Invitation, Role
-from orgs.schemas import Email, In, Out
+from orgs.schemas import Email, In, Out, not_null
 from orgs.schemas.api_keys import MintedKeyOut
 from orgs.schemas.members import MemberOut, UserOut
 from orgs.schemas.organizations import OrganizationOut
@@ -27,7 +27,13 @@ class InvitationIn(In):
 
 
 class ResendIn(In):
-    expires_in_hours: Hours = WEEK
+    """Without `expires_in_hours` the new link lives as long as the one before was made for."""
+
+    expires_in_hours: Annotated[Hours | None, AfterValidator(not_null)] = None
+
+
+# What a call without any body asks for.
+RESEND = ResendIn()
 
 
 class InvitationOut(Out):

@@ -63,9 +63,16 @@ def invite(principal: Principal, *, email: str, role: str, hours: int, now: date
 
 
 def resend(
-    principal: Principal, invitation_id: uuid.UUID, *, hours: int, expected: list[int] | None, now: datetime
+    principal: Principal,
+    invitation_id: uuid.UUID,
+    *,
+    life: timedelta | None,
+    expected: list[int] | None,
+    now: datetime,
 ) -> Sent:
     """Give an invitation that nobody has taken a new link and a new end; the old link is dead.
+
+    Where no life is given, the new link has that of the one before.
 
     Raises what `invite` does, and InvitationUsed, InvitationRevoked, PreconditionFailed, Invitation.DoesNotExist.
     """
@@ -78,7 +85,8 @@ def resend(
         require_power_over(principal, row.role)
         _check_offer(principal, row.email, now, but=(row.id,))
         row.token_id, row.digest = made.key_id, made.digest
-        row.expires_at, row.last_sent_at = now + timedelta(hours=hours), now
+        row.expires_at = now + (row.expires_at - row.last_sent_at if life is None else life)
+        row.last_sent_at = now
         row.sent_count += 1
         row.save_change("token_id", "digest", "expires_at", "last_sent_at", "sent_count")
         note(Action.INVITATION_RESENT, row, principal.actor, role=row.role)

@@ -42,6 +42,10 @@ class Operation:
         return "requestBody" in self.described
 
     @property
+    def needs_body(self) -> bool:
+        return self.takes_body and self.described["requestBody"]["required"]
+
+    @property
     def pages(self) -> bool:
         """Does it give pages of a listing? The lines of an export have a limit of their own."""
         return "limit" in self.query and self.name != "export_audit_entries"

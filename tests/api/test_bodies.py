@@ -86,11 +86,25 @@ def test_a_body_that_is_no_object_is_refused(scene: Scene, operation: Operation)
     assert refused == dict.fromkeys(bodies, (422, "invalid"))
 
 
-@over_writes
+@pytest.mark.parametrize("operation", [one for one in WRITES if one.needs_body], ids=_name)
 def test_an_empty_body_is_refused(scene: Scene, operation: Operation) -> None:
     answer = _send(scene, operation, b"")
 
     assert (answer.status, answer.code) == (422, "invalid")
+
+
+def test_a_body_all_of_which_may_be_left_out_is_not_required() -> None:
+    names = {operation.name for operation in WRITES if not operation.needs_body}
+
+    assert names == {"resend_invitation", "rotate_api_key", "rotate_my_key", "rotate_own_key"}
+
+
+@pytest.mark.parametrize("operation", [one for one in WRITES if not one.needs_body], ids=_name)
+def test_no_body_is_as_an_empty_object(operation: Operation) -> None:
+    empty, none = [_send(make_scene(), operation, body) for body in (b"{}", b"")]
+
+    assert none.status == empty.status < 300
+    assert none.json.keys() == empty.json.keys()
 
 
 # The caller's own documents have no fields that could be unknown.

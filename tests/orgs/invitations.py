@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import User
@@ -55,7 +55,6 @@ def change(invited: dict[str, Any], **fields: Any) -> None:
 
 def make_rows(organization: Organization, count: int, *, expires_at: datetime) -> None:
     """Make invitations without going through the API, many at once."""
-    now = expires_at
     rows = [
         Invitation(
             organization=organization,
@@ -65,7 +64,7 @@ def make_rows(organization: Organization, count: int, *, expires_at: datetime) -
             token_id=uuid.uuid4().hex[:12],
             digest=b"",
             expires_at=expires_at,
-            last_sent_at=now,
+            last_sent_at=expires_at - timedelta(days=7),
         )
         for _ in range(count)
     ]

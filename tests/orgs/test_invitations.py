@@ -180,9 +180,25 @@ def test_resending_gives_a_new_link_and_kills_the_old_one(admin: Caller, organiz
     assert events_of(made["id"])[-1]["type"] == audit_of(organization)[-1]["action"] == "invitation.resent"
 
 
+def life_of(sent: dict[str, Any]) -> timedelta:
+    return datetime.fromisoformat(sent["expires_at"]) - datetime.fromisoformat(sent["last_sent_at"])
+
+
+@pytest.mark.parametrize("body", [None, {}])
+def test_a_resent_invitation_lives_as_long_as_it_was_made_for(admin: Caller, body: Any) -> None:
+    made, now = invite(admin, expires_in_hours=48), datetime.now(UTC)
+    change(made, last_sent_at=now - timedelta(hours=40), expires_at=now + timedelta(hours=8))
+
+    answer = admin.post(f"/invitations/{made['id']}/resend", body)
+
+    assert (answer.status, round(life_of(answer.json) / timedelta(hours=1))) == (200, 48)
+    ends = datetime.fromisoformat(answer.json["expires_at"])
+    assert abs(ends - datetime.now(UTC) - timedelta(hours=48)) < timedelta(seconds=10)
+
+
 def test_an_expired_invitation_is_resent(admin: Caller) -> None:
-    made = invite(admin)
-    change(made, expires_at=datetime.now(UTC))
+    made, now = invite(admin), datetime.now(UTC)
+    change(made, last_sent_at=now - timedelta(days=7), expires_at=now)
 
     sent = admin.post(f"/invitations/{made['id']}/resend", {}).json
 
