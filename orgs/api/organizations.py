@@ -53,6 +53,8 @@ def create_organization(request: Request, body: OrganizationIn, response: HttpRe
     """Create one more organization, which the calling user owns, and its first API key, which is shown once."""
     made, minted = organizations.create_further(request.principal, name=body.name, slug=body.slug)
     request.made_for = (made.id, request.principal.actor_id)
+    response["Location"] = f"/api/v1/orgs/{made.id}"
+    tagged(response, made)
     return Status(201, MadeOrganizationOut.model_validate({"organization": made, "api_key": minted_out(minted)}))
 
 

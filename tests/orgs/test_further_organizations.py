@@ -55,6 +55,25 @@ def test_a_user_makes_a_further_organization_and_gets_its_key(caller: Caller, us
     assert (me["organization"], me["actor_id"], me["role"]) == (made, str(user.id), "owner")
 
 
+def test_the_answer_says_where_the_further_organization_is_and_its_etag(caller: Caller) -> None:
+    answer = caller.post("/orgs", named())
+
+    made = Caller(answer.json["api_key"]["key"]).get(answer.headers["Location"])
+    assert (made.status, made.json) == (200, answer.json["organization"])
+    assert answer.headers["ETag"] == made.headers["ETag"] == '"1"'
+
+
+def test_a_repeated_creation_says_where_it_is_again(caller: Caller) -> None:
+    body = named()
+    first = caller.post("/orgs", body, Idempotency_Key="once")
+
+    again = caller.post("/orgs", body, Idempotency_Key="once")
+
+    assert [again.headers[name] for name in ("Location", "ETag")] == [
+        first.headers[name] for name in ("Location", "ETag")
+    ]
+
+
 def test_a_further_organization_is_audited_in_itself(caller: Caller, user: User) -> None:
     made = caller.post("/orgs", named()).json["organization"]
 
