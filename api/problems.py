@@ -1,7 +1,7 @@
 """Errors on the wire: RFC 9457 problem details with a stable `code`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpResponse
@@ -17,6 +17,9 @@ class Problem:
     status: int
     code: str
     title: str
+    # What WWW-Authenticate names beside a 401: nothing where the call came with nothing (RFC 6750 §3.1). It is no part
+    # of what the code means.
+    bearer_error: str = field(default="invalid_token", compare=False)
 
 
 def problem_response(problem: Problem, detail: str = "", extensions: Mapping[str, Any] | None = None) -> HttpResponse:
@@ -32,8 +35,7 @@ def problem_response(problem: Problem, detail: str = "", extensions: Mapping[str
     }
     response = HttpResponse(documents.dumps(body), status=problem.status, content_type="application/problem+json")
     if problem.status == 401:
-        # To who sent nothing that is known the error is not named (RFC 6750 §3.1).
-        error = "" if problem.code == "unauthenticated" else ', error="invalid_token"'
+        error = f', error="{problem.bearer_error}"' if problem.bearer_error else ""
         response["WWW-Authenticate"] = f'Bearer realm="holdfast"{error}'
     if problem.status == 503:
         response["Retry-After"] = "1"

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -64,7 +65,7 @@ EXHAUSTED = Problem(503, "database-exhausted", "The database has run out of room
 TOO_MUCH = Problem(413, "limit-exceeded", "The answer or the change is larger than the database can hold.")
 INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed.")
 BAD_REQUEST = Problem(400, "bad-request", "The request cannot be understood.")
-UNAUTHENTICATED = Problem(401, "unauthenticated", "An API key is needed.")
+NO_VALID_KEY = Problem(401, "unauthenticated", "A valid API key is needed.")
 
 TABLE: dict[type[Exception], Problem] = {
     ObjectDoesNotExist: NOT_FOUND,
@@ -92,8 +93,9 @@ TABLE: dict[type[Exception], Problem] = {
     idempotency.AnswerUnreadable: Problem(
         409, "idempotency-answer-unreadable", "The work was done; its answer is lost."
     ),
-    authentication.Unauthenticated: UNAUTHENTICATED,
-    authentication.KeyRefused: UNAUTHENTICATED,
+    authentication.Unauthenticated: replace(NO_VALID_KEY, bearer_error=""),
+    authentication.KeyUnknown: NO_VALID_KEY,
+    authentication.KeyRefused: NO_VALID_KEY,
     authentication.KeyExpired: Problem(401, "api-key-expired", "The API key has expired."),
     authentication.KeyRevoked: Problem(401, "api-key-revoked", "The API key was revoked."),
     authentication.OrganizationMismatch: Problem(

@@ -22,11 +22,17 @@ from orgs.principals import ActorType, Principal
 
 BELIEVED_SECONDS = 4.0
 MOST_KEYS = 20_000
+REVOKED = "The API key was revoked."
+ORPHANED = "Its user has left the organization, or was deactivated."
 TOUCH_AFTER = timedelta(minutes=1)
 
 
 class Unauthenticated(Exception):
-    """Raised when a call carries no key, or one that is not known."""
+    """Raised when a call carries no key."""
+
+
+class KeyUnknown(Unauthenticated):
+    """Raised when a call carries a key that is not known."""
 
 
 class KeyRefused(Exception):
@@ -62,7 +68,8 @@ class KnownKey:
     digest: bytes
     principal: Principal
     expires_at: datetime | None
-    revoked: bool
+    # Why it is refused, whenever it expires.
+    ended: str | None
     last_used_at: datetime | None
 
 
@@ -107,16 +114,16 @@ def _check_organization(principal: Principal, named: Named) -> None:
 def authenticate_key(text: str) -> Principal:
     known = _believed(text) or _look_up(text)
     if known is None:
-        raise Unauthenticated("The API key is not known.")
+        raise KeyUnknown("The API key is not known.")
     principal = known.principal
     if not hmac.compare_digest(known.digest, keys.digest(text)):
         if keys.find_key_id(text) is None:
             # Mistyped rather than guessed.
-            raise Unauthenticated("The API key is not known.")
+            raise KeyUnknown("The API key is not known.")
         raise KeyRefused("The API key is not known.", principal.organization_id, principal.key_id)
     now = datetime.now(UTC)
-    if known.revoked:
-        raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
+    if known.ended is not None:
+        raise KeyRevoked(known.ended, principal.organization_id, principal.key_id)
     if known.expires_at is not None and known.expires_at <= now:
         raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
     if known.last_used_at is None or now - known.last_used_at > TOUCH_AFTER:
@@ -139,11 +146,12 @@ def confirm(principal: Principal, now: datetime) -> APIKey | None:
         return None
     key = APIKey.objects.select_for_update(no_key=True).filter(id=principal.key_id).first()
     if key is None:
-        raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
+        raise KeyRevoked(REVOKED, principal.organization_id, principal.key_id)
     place = find_place(key.organization_id, key.user_id) if key.user_id else None
-    if key.revoked_at is not None or (key.user_id is not None and place is None):
+    ended = _end_of(revoked=key.revoked_at is not None, orphaned=key.user_id is not None and place is None)
+    if ended is not None:
         forget(key.key_id)
-        raise KeyRevoked("The API key was revoked.", principal.organization_id, principal.key_id)
+        raise KeyRevoked(ended, principal.organization_id, principal.key_id)
     if key.expires_at is not None and key.expires_at <= now:
         forget(key.key_id)
         raise KeyExpired("The API key has expired.", principal.organization_id, principal.key_id)
@@ -213,5 +221,12 @@ def _read(row: tuple, read_at: float) -> KnownKey:  # type: ignore[type-arg]
     else:
         actor_type, actor_id = ActorType.API_KEY, row_id
     principal = Principal(organization_id, actor_type, actor_id, row_id, granted, role, kind)
-    gone = revoked_at is not None or (user_id is not None and role is None)
-    return KnownKey(read_at, bytes(digest), principal, expires_at, gone, last_used_at)
+    ended = _end_of(revoked=revoked_at is not None, orphaned=user_id is not None and role is None)
+    return KnownKey(read_at, bytes(digest), principal, expires_at, ended, last_used_at)
+
+
+def _end_of(*, revoked: bool, orphaned: bool) -> str | None:
+    """Say why a key works no more, or return None. Who reads it holds the key: its digest was compared before."""
+    if revoked:
+        return REVOKED
+    return ORPHANED if orphaned else None

@@ -101,7 +101,7 @@ def test_the_key_of_a_deactivated_user_is_refused(organization: Organization) ->
     after = Caller(minted.text).get("/me")
 
     assert before.status == 200
-    assert (after.status, after.code) == (401, "api-key-revoked")
+    assert (after.status, after.code, after.json["detail"]) == (401, "api-key-revoked", authentication.ORPHANED)
 
 
 def test_the_key_of_a_user_who_left_the_organization_is_refused(organization: Organization) -> None:
@@ -115,7 +115,7 @@ def test_the_key_of_a_user_who_left_the_organization_is_refused(organization: Or
     after = Caller(minted.text).get("/me")
 
     assert before.status == 200
-    assert (after.status, after.code) == (401, "api-key-revoked")
+    assert (after.status, after.code, after.json["detail"]) == (401, "api-key-revoked", authentication.ORPHANED)
 
 
 @pytest.mark.parametrize("how", ["deactivated", "gone"])

@@ -44,6 +44,21 @@ def deactivate(row: APIKey) -> None:
     User.objects.filter(id=str(row.user_id)).update(is_active=False)
 
 
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [(revoke, authentication.REVOKED), (leave, authentication.ORPHANED), (deactivate, authentication.ORPHANED)],
+)
+def test_a_key_that_ended_while_it_was_believed_is_told_why(
+    minted: MintedKey, end: Callable[[APIKey], None], why: str
+) -> None:
+    with tenancy.system():
+        end(minted.row)
+
+    answer = Caller(minted.text).post("/api-keys", CHILD)
+
+    assert (answer.code, answer.json["detail"]) == ("api-key-revoked", why)
+
+
 @pytest.mark.parametrize("end", [revoke, leave, deactivate])
 @pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "1"}], ids=["plain", "idempotent"])
 def test_a_key_that_another_process_ended_makes_none_while_this_one_believes_it(
