@@ -61,6 +61,11 @@ def including(scopes: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def is_personal(scope: str) -> bool:
+    """Tell whether a scope is a person's own power, which reaches all of their organizations."""
+    return scope.partition(":")[0] == "me"
+
+
 def scopes_of_role(role: str) -> frozenset[str]:
     """Return all that a role may do; one that is unknown (of a newer release) may do nothing."""
     return including(ROLE_SCOPES.get(role, ()))

@@ -55,8 +55,9 @@ def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[
 def me(request: Request, response: HttpResponse) -> MeOut:
     """Say who the presented key or token is and what it may do. Needs no scope.
 
-    For a user, or a key that acts as one, also who that is: at most 1,000 memberships, newest first. The ETag is that
-    of the profile and the preferences, for `If-Match`; all else changes without it: never 304.
+    For a user, or a key that acts as one, also who that is: at most 1,000 memberships, newest first. Without `me:read`
+    `memberships` has this organization alone, `external_id` and `preferences` are null, and there is no ETag. The ETag
+    is that of the profile and the preferences, for `If-Match`; all else changes without it: never 304.
     """
     principal = request.principal
     with tenancy.organization(principal.organization_id):
@@ -91,10 +92,14 @@ def change_me(request: Request, body: MePatch, response: HttpResponse) -> MeOut:
 
 def _with_user(found: MeOut, request: Request, response: HttpResponse) -> MeOut:
     user, memberships = users.get_myself(request.principal)
-    response.headers["ETag"] = etags.etag(user.generation)
     found.user = ProfileOut.model_validate(user)
-    found.preferences = user.preferences
     found.memberships = [_place(membership) for membership in memberships]
+    if Scope.ME_READ in request.principal.scopes:
+        response.headers["ETag"] = etags.etag(user.generation)
+        found.preferences = user.preferences
+    else:
+        # What members show each other: the rest is the person's, and the key may be in the hands of an administrator.
+        found.user.external_id = None
     return found
 
 

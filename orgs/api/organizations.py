@@ -63,7 +63,10 @@ def create_organization(request: Request, body: OrganizationIn, response: HttpRe
 def list_organizations(
     request: Request, cursor: Cursor | None = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Organization]:
-    """List the organizations of the calling user, newest first. Who is no user sees the one of the key."""
+    """List the organizations of the calling user, newest first.
+
+    Who is no user, and a key without `me:read`, sees the one of the key.
+    """
     return listings.page_of_own(request.principal, cursor=cursor, limit=limit)
 
 

@@ -87,7 +87,7 @@ def _check_bearer(
         place = find_place(principal.organization_id, user_id)
         if place is None:
             raise UnknownReference("The organization has no such member.")
-        check_identity(principal, place)
+        check_identity(principal, place, scopes)
         check_role(place, scopes)
 
 

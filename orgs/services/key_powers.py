@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from orgs.keys import Environment
 from orgs.models import APIKey, Membership, Role
-from orgs.permissions import Scope, ScopeMissing, including, scopes_of_role
+from orgs.permissions import Scope, ScopeMissing, including, is_personal, scopes_of_role
 from orgs.principals import ActorType, Principal
 
 
@@ -39,10 +39,11 @@ def check_environment(principal: Principal, environment: str) -> None:
         raise EnvironmentRefused(f"A key for {principal.environment} cannot handle one for {environment}.")
 
 
-def check_identity(principal: Principal, place: Membership) -> None:
-    """Refuse to hand a user's identity to anyone else, but for operators of the organization's keys.
+def check_identity(principal: Principal, place: Membership, scopes: Iterable[str]) -> None:
+    """Refuse to hand a user's identity to anyone else, but for who administers the organization's keys.
 
-    To act as an owner is to make and unmake owners: of that the caller must be capable too.
+    To act as an owner is to make and unmake owners: of that the caller must be capable too. And the identity is that in
+    this organization: what reaches the user's others is handed out by nobody but the user.
     """
     if principal.actor_type == ActorType.USER and principal.actor_id == place.user_id:
         return
@@ -50,6 +51,12 @@ def check_identity(principal: Principal, place: Membership) -> None:
         raise ScopeMissing("A key that acts as another user needs api-keys:admin.")
     if place.role == Role.OWNER and Scope.ORGS_ADMIN not in principal.scopes:
         raise ScopeMissing("A key that acts as an owner needs orgs:admin.")
+    personal = sorted(scope for scope in scopes if is_personal(scope))
+    if personal:
+        raise ScopeMissing(
+            f"Only the user themself makes or rotates a key that acts as them and holds {', '.join(personal)}: "
+            "it reaches all of their organizations."
+        )
 
 
 def check_role(place: Membership, scopes: Iterable[str]) -> None:

@@ -136,7 +136,7 @@ def _check_user(principal: Principal, row: APIKey) -> None:
     place = find_place(row.organization_id, row.user_id)
     if place is None:
         raise KeyEnded("The key's user has left the organization.")
-    check_identity(principal, place)
+    check_identity(principal, place, row.scopes)
 
 
 def _same_life(row: APIKey, now: datetime) -> datetime | None:

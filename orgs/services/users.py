@@ -17,6 +17,7 @@ from audit.models import Action
 from audit.services import record
 from orgs import functions, tenancy
 from orgs.models import Membership
+from orgs.permissions import Scope
 from orgs.principals import Principal, require_user
 
 MAX_PREFERENCES_BYTES = 16 * 1024
@@ -36,10 +37,12 @@ class Myself(NamedTuple):
 
 
 def get_myself(principal: Principal) -> Myself:
-    """Raises UserRequired."""
+    """Return the caller; without `me:read` only with their place in the calling organization. Raises UserRequired."""
     user_id = require_user(principal)
     with tenancy.system():
         places = Membership.objects.filter(user_id=user_id, organization__closed_at=None).select_related("organization")
+        if Scope.ME_READ not in principal.scopes:
+            places = places.filter(organization_id=principal.organization_id)
         return Myself(User.objects.get(id=user_id), list(places[:MOST_MEMBERSHIPS]))
 
 
