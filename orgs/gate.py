@@ -209,10 +209,10 @@ def _run_once(
 def _anonymous(request: Request) -> str:
     """Who calls a public operation is told by the address or the token it names: strangers never share a key.
 
-    And by the key it came with, where it takes one: what was answered to a user is replayed to no one else.
+    And by the key it came with, where it takes one: the answer may show more than another key of the same user may do.
     """
     document = request.document if isinstance(request.document, dict) else {}
     named = document.get("token", document.get("email", ""))
     digest = hashlib.sha256(str(named).strip().lower().encode()).hexdigest()
     principal = getattr(request, "principal", None)
-    return f"anonymous:{digest[:40]}" + (f":{principal.actor}" if principal else "")
+    return f"anonymous:{digest[:40]}" + (f":{principal.credential_id}" if principal else "")

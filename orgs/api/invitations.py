@@ -144,7 +144,8 @@ def accept_invitation(request: Request, body: AcceptanceIn) -> Status[AcceptedOu
     """Take the place that a token offers, and get a first API key, which is shown once.
 
     An address without an account gets one with the given password. An address that has one proves it by its password,
-    or, sent without any, by a key of its user in the Authorization header.
+    or, sent without any, by a key of its user with `me:write` in the Authorization header. The new key is then for the
+    environment of that one, ends no later, and has of the scopes `me:*` no more.
     """
     made = accepting.accept(
         body.token,

@@ -50,8 +50,11 @@ def _require_open_creation() -> None:
 @precheck(_require_open_creation)
 @across_organizations
 def create_organization(request: Request, body: OrganizationIn, response: HttpResponse) -> Status[MadeOrganizationOut]:
-    """Create one more organization, which the calling user owns, and its first API key, which is shown once."""
-    made, minted = organizations.create_further(request.principal, name=body.name, slug=body.slug)
+    """Create one more organization, which the calling user owns, and its first API key, which is shown once.
+
+    The key is for the environment of the calling one, ends no later, and has of the scopes `me:*` no more.
+    """
+    made, minted = organizations.create_further(request.principal, name=body.name, slug=body.slug, now=timezone.now())
     request.made_for = (made.id, request.principal.actor_id)
     response["Location"] = f"/api/v1/orgs/{made.id}"
     tagged(response, made)

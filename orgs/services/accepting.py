@@ -16,13 +16,15 @@ from audit.models import Action, Outcome
 from audit.services import record
 from orgs import keys, tenancy
 from orgs.authentication import confirm
+from orgs.keys import Environment
 from orgs.models import Invitation, InvitationQuerySet, Membership, Organization
-from orgs.permissions import EVERYTHING
+from orgs.permissions import EVERYTHING, Scope, ScopeMissing
 from orgs.principals import Principal
 from orgs.services.api_keys import MintedKey, mint
 from orgs.services.constraints import constraints
 from orgs.services.invitations import check_undecided, mark_revoked
-from orgs.services.key_policy import lock_policy, new_end
+from orgs.services.key_policy import lock_policy, named_end, new_end
+from orgs.services.key_powers import bounded
 from orgs.services.members import add_member
 from orgs.services.people import WeakPassword, add_user, new_user
 from orgs.services.recording import note
@@ -95,9 +97,14 @@ def accept(
 ) -> Accepted:
     """Take the place: as the calling user, as the one whose password was proven, or as a new one with this password.
 
+    Whoever comes with a key gets one that is for the same, ends no later, and has of the scopes `me:*` no more.
     Raises Invitation.DoesNotExist, InvitationUsed, InvitationRevoked, InvitationExpired, InvitationForAnother,
-    PasswordWrong, WeakPassword, AlreadyMember, KeyRevoked, KeyExpired; EmailTaken where the address signs up meanwhile.
+    PasswordWrong, WeakPassword, AlreadyMember, ScopeMissing, KeyRevoked, KeyExpired; EmailTaken where the address signs
+    up meanwhile.
     """
+    # To take a place elsewhere is the person's own act, as making an organization is.
+    if caller is not None and Scope.ME_WRITE not in caller.scopes:
+        raise ScopeMissing(f"To accept with a key of the invited user it needs the scope {Scope.ME_WRITE}.")
     row = look_up(token, now)
     with tenancy.system():
         has_account = User.objects.with_email(row.email).exists()
@@ -110,12 +117,9 @@ def accept(
         _check_open(row, now)
         if newcomer is not None:
             return _take_place(row, newcomer, add_user(newcomer), now)
-        if caller is not None:
-            confirm(caller, now)
-            user = _check_caller(row, caller)
-        else:
-            user = _check_proven(row, proven)
-        return _take_place(row, user, f"user:{user.id}", now)
+        own = confirm(caller, now) if caller is not None else None
+        user = _check_caller(row, caller) if caller is not None else _check_proven(row, proven)
+        return _take_place(row, user, f"user:{user.id}", now, caller=caller, ends=named_end(own))
 
 
 def _rows(token: str) -> InvitationQuerySet:
@@ -186,11 +190,19 @@ def _check_proven(row: Invitation, proven: uuid.UUID | None) -> User:
     return user
 
 
-def _take_place(row: Invitation, user: User, actor: str, now: datetime) -> Accepted:
+def _take_place(
+    row: Invitation,
+    user: User,
+    actor: str,
+    now: datetime,
+    *,
+    caller: Principal | None = None,
+    ends: datetime | None = None,
+) -> Accepted:
     """Make the membership and a first key, and close the locked invitation, inside the open scope.
 
     The key holds every scope, as that of a sign-up does, and may do what the role allows: a role that is given later
-    is felt by it at once, also that of an owner.
+    is felt by it at once, also that of an owner. The calling key and the organization's policy bound it.
     """
     membership = add_member(row.organization, user, role=row.role, actor=actor)
     row.accepted_at, row.accepted_by = now, user
@@ -199,8 +211,9 @@ def _take_place(row: Invitation, user: User, actor: str, now: datetime) -> Accep
     minted = mint(
         row.organization,
         name="First key",
-        scopes=EVERYTHING,
-        end=new_end(row.organization, now),
+        scopes=EVERYTHING if caller is None else bounded(caller, EVERYTHING),
+        environment=Environment.PRODUCTION if caller is None else caller.environment,
+        end=new_end(lock_policy(row.organization_id), now, ends),
         actor=actor,
         owner_id=user.id,
         user_id=user.id,

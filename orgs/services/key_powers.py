@@ -59,6 +59,18 @@ def check_identity(principal: Principal, place: Membership, scopes: Iterable[str
         )
 
 
+def bounded(caller: Principal, scopes: Iterable[str]) -> list[str]:
+    """Return what the first key in another organization may hold that a user's key opens for them.
+
+    Everything there is new to them, but of what reaches all of their organizations no more than the calling key has.
+    """
+    elsewhere = [scope for scope in scopes if not is_personal(scope)]
+    held = including(scopes) & caller.scopes
+    # In the order of their levels, of which the last includes the others.
+    personal = [scope for scope in Scope if is_personal(scope) and scope in held]
+    return [*elsewhere, *personal[-1:]]
+
+
 def check_role(place: Membership, scopes: Iterable[str]) -> None:
     """Refuse scopes that would be without effect: a user's role bounds every key that acts as them."""
     excess = including(scopes) - scopes_of_role(place.role)

@@ -1,7 +1,8 @@
 """Verbs that make and change organizations."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,11 +11,13 @@ from django.db import transaction
 from accounts.models import User
 from audit.models import Action
 from orgs import limits, tenancy
+from orgs.authentication import confirm
 from orgs.models import Membership, Organization, Role
 from orgs.permissions import EVERYTHING
 from orgs.principals import Principal, require_user
 from orgs.services.api_keys import MintedKey, mint
 from orgs.services.constraints import constraints
+from orgs.services.key_powers import bounded
 from orgs.services.members import add_member
 from orgs.services.recording import expect, note
 
@@ -31,25 +34,41 @@ def create_organization(*, name: str, slug: str, owner: User, actor: str | None 
     return made
 
 
-def create_with_key(*, name: str, slug: str, owner: User) -> tuple[Organization, MintedKey]:
-    """Create an organization and its first key, which acts as the owner and holds every scope. Raises SlugTaken."""
+def create_with_key(
+    *, name: str, slug: str, owner: User, scopes: Iterable[str] = EVERYTHING, **of_key: Any
+) -> tuple[Organization, MintedKey]:
+    """Create an organization and its first key, which acts as the owner. Raises SlugTaken."""
     with tenancy.system():
         made = create_organization(name=name, slug=slug, owner=owner)
-        return made, mint(
-            made, name="First key", scopes=EVERYTHING, actor=f"user:{owner.id}", owner_id=owner.id, user_id=owner.id
-        )
+        actor = f"user:{owner.id}"
+        of_key |= {"actor": actor, "owner_id": owner.id, "user_id": owner.id}
+        return made, mint(made, name="First key", scopes=scopes, **of_key)
 
 
-def create_further(principal: Principal, *, name: str, slug: str) -> tuple[Organization, MintedKey]:
-    """Create one more organization of the calling user. Raises UserRequired, LimitReached, SlugTaken."""
+def create_further(principal: Principal, *, name: str, slug: str, now: datetime) -> tuple[Organization, MintedKey]:
+    """Create one more organization of the calling user.
+
+    Its first key is for what the calling one is for, and ends no later. Of the scopes `me:*` it has those of the
+    calling one, of the others all: the organization is new.
+    Raises UserRequired, LimitReached, SlugTaken, KeyRevoked, KeyExpired, ScopeMissing, UserUnknown.
+    """
     require_user(principal)
     with tenancy.system():
         # Locked, so that of two calls at once the second counts what the first has made.
-        owner = User.objects.select_for_update(no_key=True).get(id=principal.actor_id, is_active=True)
+        owner = User.objects.select_for_update(no_key=True).get(id=principal.actor_id)
+        own = confirm(principal, now)
         most = settings.ORGANIZATIONS_PER_USER
         if Membership.objects.filter(user=owner, role=Role.OWNER).count() >= most:
             raise limits.LimitReached(f"A user may own {most:,} organizations.")
-        return create_with_key(name=name, slug=slug, owner=owner)
+        return create_with_key(
+            name=name,
+            slug=slug,
+            owner=owner,
+            scopes=bounded(principal, EVERYTHING),
+            environment=principal.environment,
+            expires_at=own.expires_at if own is not None else None,
+            made_with=principal.key_id,
+        )
 
 
 def rename_organization(
