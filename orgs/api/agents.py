@@ -69,7 +69,10 @@ def change_agent(request: Request, agent_id: uuid.UUID, body: AgentPatch, respon
 @requires(Scope.AGENTS_ADMIN)
 @reads(etags.IF_MATCH)
 def delete_agent(request: Request, agent_id: uuid.UUID) -> Status[None]:
-    """Delete an agent with its keys. Its sessions and tasks stay and are nobody's: any worker may claim the tasks."""
+    """Delete an agent with its keys. Its sessions and tasks stay and are nobody's: any worker may claim the tasks.
+
+    A key that is not for production deletes no agent with keys of another environment than its own.
+    """
     expected = expected_generations(request, Agent, agent_id)
     agents.delete_agent(request.principal, agent_id, expected=expected, now=timezone.now())
     return Status(204, None)

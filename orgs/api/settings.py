@@ -37,7 +37,8 @@ def change_organization_settings(
 ) -> ChangedSettingsOut:
     """Change the given settings. A deletion that is under way keeps the delay that it began with.
 
-    `shortened_keys` counts keys that got an earlier end: at 500, send it again.
+    Those of `api_keys` take a key for production. `shortened_keys` counts keys that got an earlier end: at 500, send it
+    again.
     """
     require_own(request, organization_id)
     changed = settings.change_settings(

@@ -16,6 +16,7 @@ from orgs.principals import Principal
 from orgs.services.api_keys import mark_revoked
 from orgs.services.constraints import constraints
 from orgs.services.key_policy import lock_policy
+from orgs.services.key_powers import check_environment
 from orgs.services.recording import expect, note
 
 
@@ -72,7 +73,7 @@ def delete_agent(principal: Principal, agent_id: uuid.UUID, *, expected: list[in
 
     The organization is locked first, so that meanwhile no key is made for the agent or rotated; then its keys, then the
     agent. Whoever is about to name the agent has locked it and is waited for, or waits and does not find it.
-    Raises Agent.DoesNotExist, PreconditionFailed.
+    Raises Agent.DoesNotExist, PreconditionFailed, EnvironmentRefused.
     """
     with tenancy.organization(principal.organization_id):
         lock_policy(principal.organization_id)
@@ -81,7 +82,10 @@ def delete_agent(principal: Principal, agent_id: uuid.UUID, *, expected: list[in
         agents = Agent.objects.filter(organization_id=principal.organization_id)
         agent = agents.select_for_update().get(id=agent_id)
         expect(agent, expected)
-        for key in borne.select_for_update():
+        doomed = list(borne.select_for_update())
+        for key in doomed:
+            check_environment(principal, key.environment)
+        for key in doomed:
             mark_revoked(key, actor=principal.actor, now=now)
         release_all(agent, principal.actor)
         agent.generation += 1

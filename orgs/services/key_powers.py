@@ -34,7 +34,7 @@ def check_rotation(principal: Principal, own: APIKey | None, row: APIKey) -> Non
 
 
 def check_environment(principal: Principal, environment: str) -> None:
-    """Keys for production handle all keys, any other those of its own environment: a leak in a test stays there."""
+    """Keys for production handle all keys, any other those of its own environment: a leak in a test ends none else."""
     if principal.environment not in (Environment.PRODUCTION, environment):
         raise EnvironmentRefused(f"A key for {principal.environment} cannot handle one for {environment}.")
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from audit.models import Action
 from orgs import limits, tenancy
+from orgs.keys import Environment
 from orgs.models import Organization
 from orgs.principals import Principal
 from orgs.services.key_policy import shorten_keys
+from orgs.services.key_powers import check_environment
 from orgs.services.recording import expect, note
 
 # The columns of the settings by the names that callers know them by.
@@ -19,6 +21,7 @@ COLUMNS = {
     "deletion.delay_days": "deletion_delay_days",
     "metadata": "metadata",
 }
+OF_KEYS = "api_keys."
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,11 @@ def change_settings(
     """Set the named settings; with `apply_to_existing` also end existing keys as if they were made now.
 
     At most MOST_SHORTENED keys at a time, the oldest first. Audit and event tell the values, but of metadata only that
-    it changed. Raises PreconditionFailed.
+    it changed. Raises PreconditionFailed, EnvironmentRefused.
     """
+    if apply_to_existing or any(name.startswith(OF_KEYS) for name in changes):
+        # The policy is one for the keys of all environments.
+        check_environment(principal, Environment.PRODUCTION)
     with tenancy.organization(principal.organization_id):
         found = limits.lock(principal.organization_id)
         expect(found, expected)

@@ -85,3 +85,46 @@ def test_a_key_for_tests_rotates_another_for_tests(organization: Organization) -
     answer = caller_for(organization, Environment.TEST).post(f"/api-keys/{old.row.id}/rotate", {})
 
     assert answer.status == 201
+
+
+def test_a_key_for_tests_deletes_no_agent_that_has_one_for_production(organization: Organization) -> None:
+    agent = factories.make_agent(organization)
+    kept = [
+        factories.make_key(organization, agent=agent, environment=of)
+        for of in (Environment.TEST, Environment.PRODUCTION)
+    ]
+
+    answer = caller_for(organization, Environment.TEST).delete(f"/agents/{agent.id}")
+
+    assert (answer.status, answer.code) == (403, "environment-refused")
+    assert [Caller(key.text).get("/me").status for key in kept] == [200, 200]
+
+
+def test_a_key_for_tests_deletes_an_agent_of_tests(organization: Organization) -> None:
+    agent = factories.make_agent(organization)
+    factories.make_key(organization, agent=agent, environment=Environment.TEST)
+
+    assert caller_for(organization, Environment.TEST).delete(f"/agents/{agent.id}").status == 204
+
+
+@pytest.mark.parametrize(
+    "policy", [{"max_lifetime_days": 1}, {"max_lifetime_days": 1, "apply_to_existing": True}, {"reminder_days": 0}]
+)
+def test_a_key_for_tests_does_not_change_how_long_keys_live(organization: Organization, policy: dict[str, int]) -> None:
+    kept = factories.make_key(organization)
+
+    path = f"/orgs/{organization.id}/settings"
+    answer = caller_for(organization, Environment.TEST).patch(path, {"api_keys": policy})
+
+    assert (answer.status, answer.code) == (403, "environment-refused")
+    shown = Caller(kept.text)
+    assert shown.get(f"/api-keys/{kept.row.id}").json["expires_at"] is None
+    assert shown.get(path).json["generation"] == 1
+
+
+def test_a_key_for_tests_changes_the_other_settings(organization: Organization) -> None:
+    caller = caller_for(organization, Environment.TEST)
+
+    answer = caller.patch(f"/orgs/{organization.id}/settings", {"metadata": {"tested": True}})
+
+    assert answer.status == 200
