@@ -10,7 +10,7 @@ from orgs import tenancy
 from orgs.authentication import confirm, find_place, forget
 from orgs.models import APIKey, Organization
 from orgs.principals import Principal
-from orgs.services.api_keys import MintedKey, mint
+from orgs.services.api_keys import MintedKey, mark_revoked, mint
 from orgs.services.key_policy import End, check_expiry, earliest, lock_policy, named_end, new_end
 from orgs.services.key_powers import check_environment, check_identity, check_rotation
 from orgs.services.recording import expect, note
@@ -119,6 +119,27 @@ def rotate_operator_key(row_id: uuid.UUID, *, overlap: timedelta, actor: str, no
             made_with=None,
             now=now,
         )
+
+
+def revoke_with_successors(row_id: uuid.UUID, *, actor: str, now: datetime) -> list[APIKey]:
+    """Revoke a key and all that replaced it since, inside the open system scope; return them, the oldest first.
+
+    For a key that leaked: any key may rotate itself, so who found it may hold its successor. The organization is locked
+    first, as by everyone who rotates, so that meanwhile no further one comes. Raises APIKey.DoesNotExist.
+    """
+    organization_id = APIKey.objects.get(id=row_id).organization_id
+    # Also one that is being erased, which `lock_policy` does not find.
+    Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+    keys = APIKey.objects.filter(organization_id=organization_id)
+    chain, following = [row_id], keys.get(id=row_id).replaced_by_id
+    while following is not None:
+        chain.append(following)
+        following = keys.get(id=following).replaced_by_id
+    locked = {row.id: row for row in keys.filter(id__in=chain).order_by("id").select_for_update()}
+    rows = [locked[one] for one in chain]
+    for row in rows:
+        mark_revoked(row, actor=actor, now=now)
+    return rows
 
 
 def _check_replaceable(row: APIKey, now: datetime) -> None:

@@ -91,3 +91,46 @@ def test_the_id_of_a_key_with_another_secret_revokes_nothing(inspect: Inspect, o
         inspect(body + keys.checksum(body), "--revoke")
 
     assert Caller(minted.text).get("/me").status == 200
+
+
+@pytest.fixture
+def rotated(organization: Organization) -> list[Caller]:
+    """A key that was rotated twice, each time by itself, and all that came of it."""
+    keys_of_chain = [Caller(factories.make_key(organization).text)]
+    for _ in range(2):
+        answer = keys_of_chain[-1].post("/me/api-key/rotate", {})
+        keys_of_chain.append(Caller(answer.json["key"]))
+    return keys_of_chain
+
+
+def test_what_a_leaked_key_was_replaced_by_is_revoked_too(inspect: Inspect, rotated: list[Caller]) -> None:
+    ids = [caller.get("/me").json["api_key_id"] for caller in rotated]
+
+    said = inspect(rotated[0].key, "--revoke")
+
+    assert [caller.get("/me").code for caller in rotated] == ["api-key-revoked"] * 3
+    assert [line.split()[-1] for line in said.splitlines() if line.startswith("revoked too")] == ids[1:]
+
+
+def test_a_key_that_was_revoked_already_has_its_successors_revoked(
+    inspect: Inspect, organization: Organization, rotated: list[Caller]
+) -> None:
+    owner = Caller(factories.make_key(organization).text)
+    owner.delete(f"/api-keys/{rotated[0].get('/me').json['api_key_id']}")
+
+    inspect(rotated[0].key, "--revoke")
+
+    assert [caller.get("/me").code for caller in rotated] == ["api-key-revoked"] * 3
+
+
+def test_what_came_before_a_leaked_key_is_left_alone(inspect: Inspect, rotated: list[Caller]) -> None:
+    inspect(rotated[2].key, "--revoke")
+
+    assert [caller.get("/me").status for caller in rotated] == [200, 200, 401]
+
+
+def test_looking_at_a_key_leaves_what_replaced_it(inspect: Inspect, rotated: list[Caller]) -> None:
+    said = inspect(rotated[0].key)
+
+    assert "revoked too" not in said
+    assert [caller.get("/me").status for caller in rotated] == [200] * 3

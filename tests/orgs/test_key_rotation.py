@@ -11,6 +11,7 @@ from orgs.services import key_rotation
 from orgs.services.api_keys import MintedKey
 from tests import factories
 from tests.factories import Answer, Caller
+from tests.orgs.holding import wait_until_organization_held
 from tests.sessions_store.holding import wait_until_held
 from tests.statements import at_once, audit_of, events_of, system_rows, wait_until_someone_waits
 
@@ -341,3 +342,28 @@ def test_a_caller_without_a_key_has_none_to_rotate(organization: Organization) -
 
     with pytest.raises(key_rotation.KeyMissing):
         key_rotation.rotate_own_key(principal, overlap=timedelta(0), now=datetime.now(UTC))
+
+
+def test_a_revocation_with_successors_waits_for_a_rotation_and_finds_its_key(
+    organization: Organization,
+) -> None:
+    leaked = factories.make_key(organization)
+    principal = authentication.authenticate_key(leaked.text)
+
+    def rotate_and_hold() -> MintedKey:
+        with tenancy.organization(organization.id):
+            made = key_rotation.rotate_own_key(principal, overlap=timedelta(days=1), now=datetime.now(UTC))
+            wait_until_someone_waits()
+        return made
+
+    def revoke() -> list[APIKey]:
+        wait_until_organization_held(organization.id)
+        with tenancy.system():
+            return key_rotation.revoke_with_successors(leaked.row.id, actor="test", now=datetime.now(UTC))
+
+    successor, revoked = at_once(rotate_and_hold, revoke)
+
+    assert isinstance(successor, MintedKey)
+    assert isinstance(revoked, list)
+    assert [row.id for row in revoked] == [leaked.row.id, successor.row.id]
+    assert Caller(successor.text).get("/me").code == "api-key-revoked"

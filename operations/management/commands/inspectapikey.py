@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from orgs import keys, tenancy
 from orgs.models import APIKey
-from orgs.services.api_keys import mark_revoked
+from orgs.services.key_rotation import revoke_with_successors
 
 LONGEST = 1000
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Read an API key from standard input, such as one that leaked, and say whose it is."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--revoke", action="store_true", help="also revoke it, for good")
+        parser.add_argument("--revoke", action="store_true", help="also revoke it and all that replaced it, for good")
 
     def handle(self, *args: Any, revoke: bool, **options: Any) -> None:
         # Never an argument: those are read by everyone on the machine and kept by shells.
@@ -24,14 +24,15 @@ class Command(BaseCommand):
         if key_id is None:
             raise CommandError("This is no API key: its form or its checksum is wrong.")
         with tenancy.system():
-            row = APIKey.objects.select_related("organization", "user", "agent")
-            found = row.select_for_update(of=("self",)).filter(key_id=key_id, digest=keys.digest(text)).first()
-            if found is None:
+            row = APIKey.objects.filter(key_id=key_id, digest=keys.digest(text)).values("id").first()
+            if row is None:
                 raise CommandError("The form and the checksum are right, but there is no such key here.")
-            if revoke:
-                mark_revoked(found, actor="operator:shell", now=timezone.now())
+            revoked = revoke_with_successors(row["id"], actor="operator:shell", now=timezone.now()) if revoke else []
+            found = APIKey.objects.select_related("organization", "user", "agent").get(id=row["id"])
         for name, value in _facts(found).items():
             self.stdout.write(f"{name:<14}{value}")
+        for successor in revoked[1:]:
+            self.stdout.write(f"{'revoked too':<14}{successor.id}")
 
 
 def _facts(row: APIKey) -> dict[str, object]:
