@@ -91,7 +91,7 @@ def get_api_key(request: Request, row_id: uuid.UUID, response: HttpResponse) -> 
 @requires(Scope.API_KEYS_WRITE)
 @reads(etags.IF_MATCH)
 def revoke_api_key(request: Request, row_id: uuid.UUID) -> Status[None]:
-    """Revoke a key for good; every process refuses it within five seconds."""
+    """Revoke a key for good, also one more powerful; every process refuses it within five seconds."""
     expected = expected_generations(request, APIKey, row_id)
     api_keys.revoke_api_key(request.principal, row_id, expected=expected, now=timezone.now())
     return Status(204, None)

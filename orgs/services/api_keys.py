@@ -92,7 +92,7 @@ def _check_bearer(
 
 
 def revoke_api_key(principal: Principal, row_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
-    """Revoke a key of the caller's organization for good; revoking it again changes nothing.
+    """Revoke a key of the caller's organization for good, also one more powerful; revoking it again changes nothing.
 
     Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused.
     """

@@ -1,4 +1,8 @@
-"""What a caller may hand out: no key makes, renews or ends what is more powerful than itself."""
+"""What a caller may hand out: no key makes or renews what is more powerful than itself.
+
+To end a key takes no such power, `api-keys:write` is enough: that is the safe direction, and on a leak the nearest key
+must do. Only the environment counts there. Users with `me:write` alone end no key of theirs that is more powerful.
+"""
 
 from collections.abc import Iterable
 
