@@ -62,7 +62,7 @@ def revoke(key: MintedKey) -> None:
 
 
 def leave(key: MintedKey) -> None:
-    Membership.objects.filter(user_id=key.row.user_id).delete()
+    Membership.objects.filter(user=key.row.user).delete()
 
 
 def deactivate(key: MintedKey) -> None:
