@@ -35,6 +35,7 @@ from orgs.services import (
     members,
     people,
     person_erasing,
+    proving,
     users,
 )
 from sessions_store import services as sessions_services
@@ -133,7 +134,7 @@ TABLE: dict[type[Exception], Problem] = {
     accepting.InvitationExpired: Problem(410, "invitation-expired", "The invitation has expired."),
     accepting.InvitationForAnother: Problem(403, "invitation-for-another", "The invitation is for another user."),
     accepting.PasswordWrong: Problem(401, "password-wrong", "The password is not that of the invited user."),
-    accepting.TooManyAttempts: Problem(429, "too-many-attempts", "Too many passwords were tried."),
+    proving.TooManyAttempts: Problem(429, "too-many-attempts", "Too many passwords were tried."),
     people.WeakPassword: Problem(422, "weak-password", "The password is too weak."),
     key_policy.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
     key_powers.EnvironmentRefused: Problem(403, "environment-refused", "The calling key is for another environment."),

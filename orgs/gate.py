@@ -52,7 +52,6 @@ def gate(run: Run) -> Run:
     checks_untagged = operation.methods != ["GET"] and etags.IF_MATCH not in getattr(operation.view_func, "headers", ())
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     precheck = getattr(operation.view_func, "precheck", None)
-    prove = getattr(operation.view_func, "prove", None)
     takes_key = hasattr(operation.view_func, "optional_key")
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
         run = _direct(operation)
@@ -69,14 +68,15 @@ def gate(run: Run) -> Run:
             body = _read(request, operation, takes_body=takes_body, limit=limit)
             if checks_untagged:
                 etags.check_untagged(request)
-            if prove is not None:
-                prove(request)
+            refused = _prove(request, operation)
             key = idempotency.find_key(request) if request.method == "POST" else None
-            if key is None:
+            if refused is not None:
+                response = refused
+            elif key is None:
                 response = run(request, **path)
             else:
                 response = _run_once(request, operation, key, body, lambda: run(request, **path))
-            if response.status_code in (401, 403) and operation.auth_callbacks:
+            if response.status_code in (401, 403, 429) and operation.auth_callbacks:
                 # The operation refused, such as to grant more than the key holds; its transaction is over.
                 _record_refused_principal(request, documents.parse(response.content)["detail"])
             known_copy = request.META.get("HTTP_IF_NONE_MATCH") if may_spare else None
@@ -157,6 +157,16 @@ def _record_refusal(
             reason=reason,
             **detail,
         )
+
+
+def _prove(request: Request, operation: Operation) -> HttpResponse | None:
+    """Have the operation's own proof taken, if it needs one; return the problem of a proof that fails."""
+    try:
+        if (prove := getattr(operation.view_func, "prove", None)) is not None:
+            prove(request)
+    except Exception as error:
+        return operation.api.on_exception(request, error)
+    return None
 
 
 def _direct(operation: Operation) -> Run:

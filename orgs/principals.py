@@ -62,5 +62,5 @@ class Request(HttpRequest):
     document: Any
     # Organization and owner that an operation has made, for the answer kept under its Idempotency-Key.
     made_for: tuple[uuid.UUID, uuid.UUID]
-    # The user who has proven who they are without a key, where an operation lets them.
+    # The user who has proven who they are beyond a key, or without one, where an operation asks for that (proof).
     proven: uuid.UUID | None

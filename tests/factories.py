@@ -111,10 +111,11 @@ class Answer:
 
 @dataclass
 class Caller:
-    """A client with a key, and headers for all its calls; paths are below /api/v1, bodies are JSON or raw bytes."""
+    """A client with a key, headers for all its calls, an address; paths are below /api/v1, bodies JSON or raw bytes."""
 
     key: str
     headers: dict[str, str] = field(default_factory=dict)
+    address: str = "127.0.0.1"
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send one request; header names are given with underscores: If_Match='"1"'."""
@@ -123,7 +124,7 @@ class Caller:
         sent = {"Authorization": f"Bearer {self.key}", **self.headers, **given}
         content_type = sent.pop("Content-Type", "application/json" if body is not None else "")
         url = path if path.startswith("/") and path.startswith("/api/") else f"{API}{path}"
-        client = Client(raise_request_exception=False)
+        client = Client(raise_request_exception=False, REMOTE_ADDR=self.address)
         client.handler = HANDLER
         response = client.generic(method, url, raw, content_type=content_type, headers=sent)
         return Answer(response.status_code, dict(response.headers), response.content)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from api import etags
 from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
 from api.headers import reads
+from api.requests import client_address
 from orgs import tenancy
 from orgs.api.api_keys import minted_out
 from orgs.api.parameters import Cursor, Limit
@@ -127,7 +128,9 @@ def _prove_account(request: Request) -> None:
         # The operation answers it, field by field.
         return
     if body.password is not None:
-        request.proven = accepting.prove_account(body.token, body.password, timezone.now())
+        request.proven = accepting.prove_account(
+            body.token, body.password, address=client_address(request), now=timezone.now()
+        )
 
 
 def _calling_user(request: Request) -> Principal | None:

@@ -4,10 +4,12 @@ from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Router
 from ninja.responses import Status
+from pydantic import ValidationError
 
 from accounts.models import Erasure
 from api import etags
-from orgs.permissions import Scope, across_organizations, body_limit, of_users, requires
+from api.requests import client_address
+from orgs.permissions import Scope, across_organizations, body_limit, of_users, proof, requires
 from orgs.principals import Request
 from orgs.schemas.persons import EraseIn, ErasureOut
 from orgs.services import exporting, person_erasing
@@ -30,13 +32,29 @@ def export_me(request: Request) -> HttpResponse:
     )
 
 
+def _prove_caller(request: Request) -> None:
+    """Check what confirms the erasure, and remember whose it is."""
+    request.proven = None
+    try:
+        body = EraseIn.model_validate(request.document)
+    except ValidationError:
+        # The operation answers it, field by field.
+        return
+    request.proven = person_erasing.confirm_erasure(
+        request.principal,
+        email=body.email,
+        password=body.password,
+        address=client_address(request),
+        now=timezone.now(),
+    )
+
+
 @router.post("/me/erase", response={202: ErasureOut})
 @requires(Scope.ME_ADMIN)
 @of_users
 @across_organizations
+@proof(_prove_caller)
 @body_limit(64 * 1024)
 def erase_me(request: Request, body: EraseIn) -> Status[Erasure]:
     """Erase the caller from every organization, for good. Every key of theirs is refused within five seconds."""
-    now = timezone.now()
-    erasure = person_erasing.erase_myself(request.principal, email=body.email, password=body.password, now=now)
-    return Status(202, erasure)
+    return Status(202, person_erasing.erase_myself(request.principal, proven=request.proven, now=timezone.now()))

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.hashers import check_password
 from django.db.models import Sum
 
+from accounts import lockout
 from accounts.models import User
 from audit.models import Action, Outcome
 from audit.services import record
@@ -27,6 +28,7 @@ from orgs.services.key_policy import lock_policy, named_end, new_end
 from orgs.services.key_powers import bounded
 from orgs.services.members import add_member
 from orgs.services.people import WeakPassword, add_user, new_user
+from orgs.services.proving import TooManyAttempts, charge
 from orgs.services.recording import note
 
 # Passwords that may be tried with one invitation, and with all that an address is sent.
@@ -46,10 +48,6 @@ class PasswordWrong(Exception):
     """Raised when the invited address has an account, and what was sent does not prove the right to it."""
 
 
-class TooManyAttempts(Exception):
-    """Raised when too many passwords were tried lately with the invitations of one address."""
-
-
 @dataclass(frozen=True)
 class Accepted:
     user: User
@@ -66,11 +64,12 @@ def look_up(token: str, now: datetime) -> Invitation:
     return row
 
 
-def prove_account(token: str, password: str, now: datetime) -> uuid.UUID | None:
+def prove_account(token: str, password: str, *, address: str | None, now: datetime) -> uuid.UUID | None:
     """Return the invited user whose password this is; None where the address has no account, or the token is no use.
 
-    Each try is counted before the password is looked at, so that no number of calls at once makes more of them. The
-    last that an invitation allows revokes it, if it fails. Raises PasswordWrong, TooManyAttempts.
+    Each try is counted before the password is looked at, so that no number of calls at once makes more of them: with
+    the invitation, and with the tries to sign in. The last that an invitation allows revokes it, if it fails. Raises
+    PasswordWrong, TooManyAttempts.
     """
     with tenancy.system():
         row = _rows(token).filter(digest=keys.digest(token)).pending(now).select_for_update(no_key=True).first()
@@ -78,10 +77,14 @@ def prove_account(token: str, password: str, now: datetime) -> uuid.UUID | None:
         if row is None or user is None:
             return None
         _count_attempt(row, now)
+        admission = charge(user, address, now=now)
     # Deriving the hash takes a good part of a second, during which nobody has to wait.
-    if user.is_active and check_password(password, user.password):
-        return user.id
+    proven = user.is_active and check_password(password, user.password)
     with tenancy.system():
+        if proven:
+            lockout.forgive(admission, now=now)
+            return user.id
+        lockout.record_wait(admission)
         _note_failure(row.id, now)
     raise PasswordWrong("This address has an account here, with another password.")
 

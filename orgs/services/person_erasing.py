@@ -4,7 +4,9 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth.hashers import check_password
 
+from accounts import lockout
 from accounts.erasing import begin_erasure, end_erasure, is_quiet, keep_out
 from accounts.holdings import Holding, holdings
 from accounts.models import Erasure, User
@@ -12,6 +14,7 @@ from orgs import tenancy
 from orgs.connections import limit_statements
 from orgs.erasing import leave_organizations
 from orgs.principals import Principal, require_user
+from orgs.services.proving import charge
 
 STATEMENT_TIMEOUT = "60s"
 # A key is believed for 4 s after its user is deactivated, and a body that then begins may take 5 minutes to come.
@@ -28,18 +31,40 @@ def settle_time() -> timedelta:
     return LAST_BODY + 3 * timedelta(seconds=settings.DB_STATEMENT_TIMEOUT)
 
 
-def erase_myself(principal: Principal, *, email: str, password: str | None, now: datetime) -> Erasure:
-    """Begin to erase the caller, who confirms with their address and, if they have one, their password.
+def confirm_erasure(
+    principal: Principal, *, email: str, password: str | None, address: str | None, now: datetime
+) -> uuid.UUID:
+    """Return the caller's id, once they confirmed with their address and, if they have one, their password.
 
-    Raises UserRequired, ConfirmationRefused, LastOwner, LastOperator.
+    Each try of a password is counted before it is looked at, with the tries to sign in. A refusal does not tell which
+    of the two was wrong. Raises UserRequired, TooManyAttempts, ConfirmationRefused.
     """
     user_id = require_user(principal)
     with tenancy.system():
         user = User.objects.get(id=user_id)
-    if user.email.lower() != email.strip().lower():
-        raise ConfirmationRefused("This is not the address of the user.")
-    if user.has_usable_password() and not user.check_password(password or ""):
-        raise ConfirmationRefused("This is not the password of the user.")
+        admission = charge(user, address, now=now) if user.has_usable_password() else None
+    confirmed = user.email.lower() == email.strip().lower()
+    if admission is not None:
+        # Derived also where the address is another: the time that it takes tells nothing.
+        confirmed = check_password(password or "", user.password) and confirmed
+        with tenancy.system():
+            if confirmed:
+                lockout.forgive(admission, now=now)
+            else:
+                lockout.record_wait(admission)
+    if not confirmed:
+        raise ConfirmationRefused("This is not the user's address, or not the password to it.")
+    return user_id
+
+
+def erase_myself(principal: Principal, *, proven: uuid.UUID | None, now: datetime) -> Erasure:
+    """Begin to erase the caller, who has confirmed it.
+
+    Raises UserRequired, ConfirmationRefused, LastOwner, LastOperator.
+    """
+    user_id = require_user(principal)
+    if proven != user_id:
+        raise ConfirmationRefused("This is not confirmed by the user.")
     return request_erasure(user_id, by=principal.actor, now=now)
 
 

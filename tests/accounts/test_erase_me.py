@@ -1,16 +1,19 @@
 """POST /me/erase: a person asks for it themselves, and says that they mean it."""
 
+from collections import Counter
+from typing import Any
+
 import pytest
 
+from accounts import lockout
 from accounts.models import Erasure, User
 from orgs import tenancy
 from orgs.models import Organization, Role
 from orgs.services import person_erasing
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.statements import audit_of, system_rows
-
-PASSWORD = "correct horse battery staple"
+from tests.orgs.console import PASSWORD, browser_at, fail_to_sign_in, new_address
+from tests.statements import at_once, audit_of, system_rows
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def user(organization: Organization, quick_passwords: None) -> User:
 
 @pytest.fixture
 def caller(organization: Organization, user: User) -> Caller:
-    return Caller(factories.make_key(organization, user=user).text)
+    return Caller(factories.make_key(organization, user=user).text, address=new_address())
 
 
 def ask(caller: Caller, user: User, **fields: str) -> Answer:
@@ -63,6 +66,61 @@ def test_a_wrong_confirmation_is_refused_and_audited(
     assert (answer.status, answer.code) == (403, "confirmation-refused")
     assert erasures_of(user) == []
     assert audit_of(organization)[-1]["action"] == "access.refused"
+
+
+def test_a_wrong_address_and_a_wrong_password_are_told_alike(caller: Caller, user: User) -> None:
+    answers = [ask(caller, user, email="other@example.com"), ask(caller, user, password="guess")]
+
+    assert answers[0].json["detail"] == answers[1].json["detail"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency_Key": "guess"}], ids=["plain", "repeatable"])
+def test_guesses_are_counted_with_those_of_a_sign_in(
+    caller: Caller, user: User, organization: Organization, headers: dict[str, str]
+) -> None:
+    bodies = [{"email": user.email, "password": f"guess {number}"} for number in range(5)]
+    codes = [caller.post("/me/erase", body, **headers).code for body in bodies]
+
+    right = ask(caller, user)
+
+    assert codes == ["confirmation-refused"] * 5
+    assert (right.status, right.code) == (429, "too-many-attempts")
+    assert lockout.REFUSAL in browser_at(caller.address).sign_in(user).content.decode()
+    assert erasures_of(user) == []
+    reasons = [entry["detail"]["reason"] for entry in audit_of(organization) if entry["action"] == "access.refused"]
+    assert reasons[-1] == lockout.REFUSAL
+
+
+def test_no_number_of_calls_at_once_guesses_more(caller: Caller, user: User) -> None:
+    answers: list[Any] = at_once(*[lambda: ask(caller, user, password="guess")] * 8)
+
+    codes = Counter(answer.code for answer in answers)
+    assert codes == {"confirmation-refused": 5, "too-many-attempts": 3}
+
+
+def test_an_account_that_waits_after_failed_sign_ins_waits_here_too(caller: Caller, user: User) -> None:
+    fail_to_sign_in(user, caller.address)
+
+    answer = ask(caller, user)
+
+    assert (answer.status, answer.code) == (429, "too-many-attempts")
+    assert caller.get("/me").status == 200
+
+
+def test_the_right_confirmation_is_not_counted_as_a_failure(caller: Caller, user: User) -> None:
+    ask(caller, user)
+
+    counted = system_rows("SELECT failures FROM accounts_failurecount WHERE account = %s", lockout.name_of(user))
+    assert counted == [(0,), (0,)]
+
+
+def test_who_has_no_password_guesses_none(organization: Organization) -> None:
+    user = factories.make_member(organization)
+    caller = Caller(factories.make_key(organization, user=user).text, address=new_address())
+
+    codes = {caller.post("/me/erase", {"email": "other@example.com"}).code for _ in range(7)}
+
+    assert codes == {"confirmation-refused"}
 
 
 def test_an_owner_alone_is_refused(organization: Organization) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 from django_otp.oath import TOTP
 
+from accounts import lockout
 from accounts.models import TOTPDevice, User
 from orgs import tenancy
 from tests.statements import system_rows
@@ -61,6 +63,14 @@ def browser_at(address: str) -> Browser:
 def new_address() -> str:
     """Return an address of a network that no other test uses."""
     return f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+
+
+def fail_to_sign_in(user: User, address: str) -> None:
+    """Try wrong passwords from this address until the account has to wait there."""
+    with tenancy.system():
+        now = timezone.now()
+        while not lockout.charge(lockout.name_of(user), lockout.source_of(address), now=now).locked:
+            pass
 
 
 def secret_of(user: User) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accounts import lockout
 from accounts.models import User
 from orgs import keys, tenancy
 from orgs.models import Invitation, Organization, Role
@@ -14,8 +15,9 @@ from orgs.permissions import ROLE_SCOPES, including
 from orgs.services import accepting
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.console import PASSWORD
-from tests.orgs.invitations import accept, change, invite, look_up, make_person, new_email, row_of
+from tests.orgs.console import PASSWORD, browser_at, fail_to_sign_in, new_address
+from tests.orgs.console import make_person as make_operator
+from tests.orgs.invitations import accept, accept_from, change, invite, look_up, make_person, new_email, row_of
 from tests.orgs.places import key_of, place_of
 from tests.statements import at_once, audit_of, elsewhere, events_of, statements, system_rows, wait_until_someone_waits
 
@@ -305,6 +307,43 @@ def test_no_number_of_calls_at_once_tries_more_passwords(founder: Caller) -> Non
     codes = [answer.code for answer in answers]
     assert codes.count("password-wrong") == 2
     assert set(codes) <= {"password-wrong", "too-many-attempts", "invitation-revoked"}
+
+
+def test_an_account_that_waits_after_failed_sign_ins_waits_here_too(founder: Caller) -> None:
+    user = make_person(new_email())
+    made, address = invite(founder, email=user.email), new_address()
+    fail_to_sign_in(user, address)
+
+    answer = accept_from(address, made)
+
+    assert (answer.status, answer.code) == (429, "too-many-attempts")
+    assert row_of(made).attempts == 0
+
+
+def test_passwords_tried_with_invitations_keep_the_console_waiting(founder: Caller, outsider: Caller) -> None:
+    user, address = make_operator(operator=True), new_address()
+    invited = [invite(caller, email=user.email) for caller in (founder, outsider)]
+    for number in range(4):
+        accept_from(address, invited[0], f"wrong horse {number}")
+    last = accept_from(address, invited[1], "wrong horse")
+
+    answers = browser_at(address).sign_in(user), browser_at(new_address()).sign_in(user)
+
+    assert last.code == "password-wrong"
+    assert lockout.REFUSAL in answers[0].content.decode()
+    assert answers[1].status_code == 302
+    locked = "SELECT detail ->> 'limit' FROM audit_entry WHERE action = 'operator.locked-out' AND subject_id = %s"
+    assert system_rows(locked, str(user.id)) == [("account-and-address",)]
+
+
+def test_the_right_password_is_not_counted_as_a_failure(founder: Caller) -> None:
+    user, address = make_person(new_email()), new_address()
+    made = invite(founder, email=user.email)
+
+    accept_from(address, made)
+
+    counted = system_rows("SELECT failures FROM accounts_failurecount WHERE account = %s", lockout.name_of(user))
+    assert counted == [(0,), (0,)]
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "newcomer"])
