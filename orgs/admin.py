@@ -128,10 +128,13 @@ class OrganizationAdmin(SubjectAdmin):
 
     @admin.action(description="Cancel the deletion of the chosen organizations", permissions=["end"])
     def cancel_deletion(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
-        rows = list(queryset.order_by("id"))
-        for row in rows:
-            deletion.cancel_deletion(row.id, actor=actor_of(request))
-        self.message_user(request, f"{len(rows)} organizations will stay.")
+        for row in queryset.order_by("id"):
+            try:
+                deletion.cancel_deletion(row.id, actor=actor_of(request))
+            except members.LastOwner as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+            else:
+                self.message_user(request, f"{row} will stay.")
 
 
 @admin.register(Membership)

@@ -9,8 +9,8 @@ from django.db.models.functions import Lower
 from accounts.models import User
 from audit.models import Action
 from orgs.authentication import forget
-from orgs.models import APIKey, Invitation, Membership
-from orgs.services.members import LastOwner, remove_member
+from orgs.models import APIKey, Invitation, Membership, Organization
+from orgs.services.members import LastOwner, erase_place
 from orgs.services.recording import note
 
 BATCH = 100
@@ -19,23 +19,24 @@ BATCH = 100
 def leave_organizations(user_id: uuid.UUID, *, actor: str) -> int:
     """Take away every place of the user; return how many there were.
 
-    Raises LastOwner, with the slugs of all organizations that would be left without an owner. Organizations are locked
-    by their ids' order, so that two who leave the same ones do not wait for each other.
+    Raises LastOwner, with the slugs of all organizations that would be left without an owner and are to stay.
+    Organizations are locked by their ids' order, so that two who leave the same ones do not wait for each other.
     """
     places = Membership.objects.filter(user_id=user_id).select_related("organization").order_by("organization_id")
     alone, left = [], 0
     for place in places:
         try:
             with transaction.atomic():
-                remove_member(place.id, actor=actor)
+                erase_place(place.id, actor=actor)
             left += 1
         except LastOwner:
             alone.append(place.organization.slug)
-        except Membership.DoesNotExist:
-            # Taken away by another since it was listed.
+        except (Membership.DoesNotExist, Organization.DoesNotExist):
+            # Taken away by another since it was listed, or gone with its organization.
             continue
     if alone:
-        raise LastOwner(f"Name another owner first, or delete the organization: {', '.join(sorted(alone))}.")
+        slugs = ", ".join(sorted(alone))
+        raise LastOwner(f"Name another owner first, or ask for the deletion of the organization: {slugs}.")
     return left
 
 

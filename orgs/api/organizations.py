@@ -141,7 +141,10 @@ def delete_organization(
 @requires(Scope.ORGS_ADMIN)
 @reads(etags.IF_MATCH)
 def restore_organization(request: Request, organization_id: uuid.UUID, response: HttpResponse) -> Organization:
-    """Cancel the organization's deletion; where none was asked for, nothing changes."""
+    """Cancel the organization's deletion; where none was asked for, nothing changes.
+
+    Refused once its last owner was erased, until an operator has named another.
+    """
     require_own(request, organization_id)
     expected = expected_generations(request, Organization, organization_id)
     return tagged(response, deletion.restore(request.principal, expected=expected))

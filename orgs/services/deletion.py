@@ -7,6 +7,7 @@ from audit.models import Action
 from orgs import limits, tenancy
 from orgs.models import Organization
 from orgs.principals import Principal
+from orgs.services.members import LastOwner, has_owner
 from orgs.services.recording import expect, note
 
 
@@ -35,7 +36,7 @@ def mark_for_deletion(organization_id: uuid.UUID, *, actor: str, now: datetime) 
 
 
 def restore(principal: Principal, *, expected: list[int] | None) -> Organization:
-    """Cancel the deletion of the caller's organization; raises PreconditionFailed."""
+    """Cancel the deletion of the caller's organization; raises PreconditionFailed, LastOwner."""
     with tenancy.organization(principal.organization_id):
         expect(limits.lock(principal.organization_id), expected)
         return cancel_deletion(principal.organization_id, actor=principal.actor)
@@ -45,9 +46,12 @@ def cancel_deletion(organization_id: uuid.UUID, *, actor: str) -> Organization:
     """Do the same inside the open scope. Where none was asked for, nothing changes.
 
     Of this and the job that finds the organization due, the first to lock it wins: once it is closed it is not found.
+    Raises LastOwner where its last owner was erased meanwhile: an operator names another first.
     """
     found = limits.lock(organization_id)
     if found.deletes_at is not None:
+        if not has_owner(organization_id):
+            raise LastOwner(f"The organization {found.slug} has no active owner any more: an operator names one first.")
         found.deletes_at = None
         found.save_change("deletes_at")
         note(Action.ORGANIZATION_DELETION_CANCELLED, found, actor)

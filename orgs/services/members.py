@@ -14,7 +14,7 @@ from audit.models import Action
 from orgs import limits, tenancy
 from orgs.authentication import confirm, forget
 from orgs.bearers import forget_user
-from orgs.models import APIKey, Membership, Organization, Role
+from orgs.models import APIKey, Membership, MembershipQuerySet, Organization, Role
 from orgs.permissions import Scope, ScopeMissing
 from orgs.principals import ActorType, Principal, UserRequired
 from orgs.services.api_keys import UnknownReference
@@ -124,6 +124,24 @@ def remove_member(membership_id: uuid.UUID, *, actor: str) -> None:
     _remove(_lock_membership(membership_id), actor=actor)
 
 
+def erase_place(membership_id: uuid.UUID, *, actor: str) -> None:
+    """Do the same for a person who is erased: an organization whose deletion is asked for may lose its last owner.
+
+    From then on it stays only once it has another (`organization_deletion.cancel_deletion`).
+    """
+    organization_id = Membership.objects.values_list("organization_id", flat=True).get(id=membership_id)
+    ends = lock_organization(organization_id).deletes_at is not None
+    membership = Membership.objects.select_for_update().get(id=membership_id)
+    if not ends:
+        _spare_last_owner(membership)
+    _take_away(membership, actor=actor)
+
+
+def has_owner(organization_id: uuid.UUID) -> bool:
+    """Tell, of an organization that the caller has locked, whether there is an owner who can do anything."""
+    return _owners(organization_id).exists()
+
+
 def lock_organization(organization_id: uuid.UUID) -> Organization:
     """Lock what all changes of members lock first: of two owners demoted at once the second waits, and counts anew."""
     return Organization.objects.select_for_update(no_key=True).get(id=organization_id)
@@ -176,6 +194,10 @@ def _set_role(membership: Membership, *, role: str, actor: str) -> Membership:
 
 def _remove(membership: Membership, *, actor: str) -> None:
     _spare_last_owner(membership)
+    _take_away(membership, actor=actor)
+
+
+def _take_away(membership: Membership, *, actor: str) -> None:
     membership.generation += 1
     note(Action.MEMBERSHIP_REMOVED, membership, actor)
     _forget_keys(membership)
@@ -191,8 +213,11 @@ def _forget_keys(membership: Membership) -> None:
 
 
 def _spare_last_owner(membership: Membership) -> None:
-    """An owner whose account is deactivated can do nothing, and so is none of those who are left."""
-    owners = Membership.objects.filter(organization_id=membership.organization_id, role=Role.OWNER)
-    others = owners.filter(user__is_active=True).exclude(id=membership.id)
+    others = _owners(membership.organization_id).exclude(id=membership.id)
     if membership.role == Role.OWNER and not others.exists():
         raise LastOwner("This is the organization's last owner.")
+
+
+def _owners(organization_id: uuid.UUID) -> MembershipQuerySet:
+    """Leave out those whose account is deactivated: they can do nothing."""
+    return Membership.objects.filter(organization_id=organization_id, role=Role.OWNER, user__is_active=True)

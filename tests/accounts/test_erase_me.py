@@ -13,6 +13,7 @@ from orgs.services import person_erasing
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.orgs.console import PASSWORD, browser_at, fail_to_sign_in, new_address
+from tests.orgs.erasing import request_deletion
 from tests.statements import at_once, audit_of, system_rows
 
 
@@ -131,6 +132,31 @@ def test_an_owner_alone_is_refused(organization: Organization) -> None:
 
     assert (answer.status, answer.code) == (409, "last-owner")
     assert organization.slug in answer.json["detail"]
+
+
+def test_an_owner_alone_goes_once_the_deletion_of_the_organization_is_asked_for(organization: Organization) -> None:
+    with tenancy.system():
+        owner = User.objects.get(id=organization.owner_id)
+    caller = Caller(factories.make_key(organization, user=owner).text)
+    caller.delete(f"/orgs/{organization.id}?confirm={organization.slug}")
+
+    answer = caller.post("/me/erase", {"email": owner.email})
+
+    assert answer.status == 202
+    assert audit_of(organization)[-1]["action"] == "membership.removed"
+
+
+def test_an_owner_alone_of_another_organization_that_stays_is_refused(organization: Organization) -> None:
+    with tenancy.system():
+        owner = User.objects.get(id=organization.owner_id)
+    staying = factories.make_organization(owner)
+    request_deletion(organization)
+
+    answer = Caller(factories.make_key(organization, user=owner).text).post("/me/erase", {"email": owner.email})
+
+    assert (answer.status, answer.code) == (409, "last-owner")
+    assert staying.slug in answer.json["detail"]
+    assert organization.slug not in answer.json["detail"]
 
 
 def test_an_operator_alone_is_refused(caller: Caller, user: User) -> None:

@@ -1,17 +1,22 @@
 """DELETE /orgs/{id} and POST /orgs/{id}/restore: asking for the end of an organization, and taking it back."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Erasure, User
 from orgs import tenancy
+from orgs.erasing import leave_organizations
 from orgs.models import Organization, Role
+from orgs.services import deletion, person_erasing
+from orgs.services.members import LastOwner
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.orgs.console import Browser
-from tests.statements import at_once, audit_of, events_of
+from tests.orgs.places import roles_of
+from tests.statements import at_once, audit_of, elsewhere, events_of, wait_until_someone_waits
 
 ORGANIZATIONS = "/admin/orgs/organization/"
 
@@ -27,6 +32,10 @@ def restore(caller: Caller, organization: Organization, **headers: str) -> Answe
 def due_at(organization: Organization) -> datetime | None:
     with tenancy.system():
         return Organization.objects.get(id=organization.id).deletes_at
+
+
+def erase_owner(organization: Organization) -> Erasure:
+    return person_erasing.request_erasure(organization.owner_id, by="operator:shell", now=datetime.now(UTC))
 
 
 def test_a_deletion_is_put_off_by_the_delay(owner: Caller, organization: Organization) -> None:
@@ -137,6 +146,81 @@ def test_another_generation_cancels_nothing(owner: Caller, organization: Organiz
 
     assert (answer.status, answer.code) == (412, "precondition-failed")
     assert due_at(organization) is not None
+
+
+def test_what_has_no_owner_any_more_is_not_restored(owner: Caller, organization: Organization) -> None:
+    asked = delete(owner, organization).json["deletes_at"]
+    erase_owner(organization)
+
+    answer = restore(owner, organization)
+
+    assert (answer.status, answer.code) == (409, "last-owner")
+    assert owner.get(f"/orgs/{organization.id}").json["deletes_at"] == asked
+
+
+def test_it_is_restored_once_an_operator_has_named_an_owner(
+    owner: Caller, organization: Organization, browser: Browser
+) -> None:
+    delete(owner, organization)
+    erase_owner(organization)
+    place = {"organization": str(organization.id), "user": str(factories.make_user().id), "role": Role.OWNER}
+
+    browser.send("/admin/orgs/membership/add/", place)
+
+    assert restore(owner, organization).status == 200
+
+
+def test_an_operator_is_told_that_there_is_no_owner(
+    owner: Caller, organization: Organization, browser: Browser
+) -> None:
+    delete(owner, organization)
+    erase_owner(organization)
+
+    browser.send(ORGANIZATIONS, {"action": "cancel_deletion", "_selected_action": str(organization.id)})
+
+    assert f"{organization.slug} has no active owner any more" in browser.open(ORGANIZATIONS).content.decode()
+    assert due_at(organization) is not None
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_restored_and_erased_at_once_it_has_an_owner_or_ends(
+    owner: Caller, organization: Organization, number: int
+) -> None:
+    delete(owner, organization)
+
+    restored, erased = at_once(partial(restore, owner, organization), partial(erase_owner, organization))
+
+    assert isinstance(restored, Answer)
+    assert (restored.status, type(erased)) in ((200, LastOwner), (409, Erasure))
+    assert (due_at(organization) is None, len(roles_of(organization))) in ((True, 1), (False, 0))
+
+
+def test_a_restoration_that_waits_for_the_erasure_of_the_owner_is_refused(
+    owner: Caller, organization: Organization
+) -> None:
+    delete(owner, organization)
+    assert owner.get(f"/orgs/{organization.id}").status == 200
+
+    with ThreadPoolExecutor(1) as pool, tenancy.system():
+        leave_organizations(organization.owner_id, actor="test")
+        waiting = pool.submit(elsewhere, partial(restore, owner, organization))
+        wait_until_someone_waits()
+    answer = waiting.result()
+
+    assert (answer.status, answer.code) == (409, "last-owner")
+
+
+def test_an_erasure_that_waits_for_the_restoration_is_refused(owner: Caller, organization: Organization) -> None:
+    delete(owner, organization)
+
+    with ThreadPoolExecutor(1) as pool, tenancy.system():
+        deletion.cancel_deletion(organization.id, actor="test")
+        waiting = pool.submit(elsewhere, partial(erase_owner, organization))
+        wait_until_someone_waits()
+
+    with pytest.raises(LastOwner, match=organization.slug):
+        waiting.result()
+    assert roles_of(organization) == [Role.OWNER]
 
 
 @pytest.mark.parametrize("call", [delete, restore])

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from orgs import deletion, tenancy
 from orgs.checks import tenant_tables
 from orgs.models import Organization
-from orgs.services import erasing
+from orgs.services import erasing, person_erasing
 from tests import factories
 from tests.factories import Caller
 from tests.orgs.console import Browser
@@ -115,6 +116,18 @@ def test_users_stay(organization: Organization) -> None:
 
     kept = system_rows("SELECT id FROM accounts_user WHERE id = ANY (%s)", [member.id, organization.owner_id])
     assert {user_id for (user_id,) in kept} == {member.id, organization.owner_id}
+
+
+def test_an_owner_who_is_erased_from_what_is_closed_leaves_nothing_there(organization: Organization) -> None:
+    close(organization)
+
+    person_erasing.request_erasure(organization.owner_id, by="operator:shell", now=timezone.now())
+    erase_row(organization)
+    finish(organization)
+
+    left = traces(str(organization.id), organization.id.hex, organization.slug)
+    assert [table for table, _ in left] == ["audit_entry"], left
+    assert erased_rows(organization.id)["events_event"] >= 2
 
 
 def test_the_slug_is_free_again(organization: Organization) -> None:
