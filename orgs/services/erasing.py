@@ -12,6 +12,7 @@ for once the last transaction that began before then is over.
 import logging
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,8 +40,16 @@ SELECT NOT %s::bigint BETWEEN pg_snapshot_xmin(pg_current_snapshot())::text::big
 NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 
-def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> list[Erasure]:
-    """Close what is due, take every erasure some steps further, and return those that are not over yet.
+@dataclass(frozen=True)
+class Round:
+    """What has come of going through all erasures once: those that are over, by organization, and the others."""
+
+    ended: list[uuid.UUID]
+    waiting: list[Erasure]
+
+
+def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> Round:
+    """Close what is due, take every erasure some steps further, and return which are over and which are not.
 
     One that cannot go on at this moment, because somebody holds a row of it, is left for the next time.
     """
@@ -55,7 +64,9 @@ def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> list[Erasure]:
         except OperationalError:
             logger.exception("The erasing of the organization %s is held up.", organization_id)
     with tenancy.system():
-        return list(Erasure.objects.order_by("closed_at"))
+        waiting = list(Erasure.objects.order_by("closed_at"))
+    still = {erasure.id for erasure in waiting}
+    return Round([organization_id for organization_id in ids if organization_id not in still], waiting)
 
 
 def _close_next(now: datetime) -> bool:
@@ -151,16 +162,18 @@ def _begin_again(organization_id: uuid.UUID) -> None:
 
 def _end(erasure: Erasure) -> None:
     """Leave the one entry that says that it happened, and nothing else."""
+    organization_id = erasure.id
     record(
         Action.ORGANIZATION_ERASED,
         organization_id=None,
         actor="system",
         subject_type="organization",
-        subject_id=erasure.id,
+        subject_id=organization_id,
         rows={table: count for table, count in sorted(erasure.counts.items()) if count},
     )
+    # Takes the id of the object too.
     erasure.delete()
-    logger.info("The organization %s is erased.", erasure.id)
+    logger.info("The organization %s is erased.", organization_id)
 
 
 def _value(statement: str, *parameters: int) -> Any:

@@ -42,7 +42,7 @@ def erase(organization: Organization) -> None:
 def finish(organization: Organization) -> None:
     """Go on until it is over: transactions of others, such as the server's own, may take a moment to end."""
     ends = time.monotonic() + 20
-    while organization.id in {erasure.id for erasure in erasing.delete_due(now=GONE)}:
+    while organization.id in {erasure.id for erasure in erasing.delete_due(now=GONE).waiting}:
         assert time.monotonic() < ends, "the erasing does not end"
 
 

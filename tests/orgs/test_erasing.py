@@ -195,7 +195,7 @@ def test_erasing_goes_on_where_it_stopped(owner: Caller, organization: Organizat
     close(organization)
     waited = 0
 
-    while organization.id in {erasure.id for erasure in erasing.delete_due(now=SETTLED, most_steps=1)}:
+    while organization.id in {erasure.id for erasure in erasing.delete_due(now=SETTLED, most_steps=1).waiting}:
         found = erasure_of(organization.id)
         assert found is not None
         waited += 1
