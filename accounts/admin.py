@@ -16,12 +16,13 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from accounts import identities, lockout, totp
 from accounts.models import POWERS, ConsoleSession, LinkedIdentity, User
 from audit.admin import ConsoleAdmin, ReadOnlyAdmin
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 
 # Operators may do everything or nothing yet: groups would be rows that no fieldset shows.
 admin.site.unregister(Group)
@@ -109,14 +110,17 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         users = list(queryset.order_by("id"))
         for user in users:
             lockout.lift(user, actor=_actor(request), now=timezone.now())
-        self.message_user(request, f"{len(users)} users need not wait.")
+        done = ngettext("%d user needs to wait no more.", "%d users need to wait no more.", len(users))
+        self.message_user(request, done % len(users))
 
     @admin.action(description="Take two-step sign-in away", permissions=["guard"])
     def reset_totp(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """One's own takes a code: whoever finds an open console must not be able to take it away."""
         others = list(queryset.exclude(id=_own(request).id).order_by("id"))
-        done = [totp.reset(user, actor=_actor(request)) for user in others]
-        self.message_user(request, f"Of {sum(done)} operators two-step sign-in is taken away.")
+        count = sum([totp.reset(user, actor=_actor(request)) for user in others])
+        done = ngettext("Two-step sign-in is taken from %d user.", "Two-step sign-in is taken from %d users.", count)
+        if others:
+            self.message_user(request, done % count if count else "There is no two-step sign-in to take away.")
         if queryset.filter(id=_own(request).id).exists():
             self.message_user(request, "Your own you take away yourself, with a code.", messages.WARNING)
 
@@ -138,8 +142,9 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         for identity in formset.deleted_objects:
             identities.note_unlinked(identity, actor=actor)
 
+    # Written in the console's transaction. Django's message names fields and holds no values.
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
-        _record(Action.USER_CREATED, request, obj, message)
+        record_of_user(Action.USER_CREATED, obj.id, actor=_actor(request), change=message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
@@ -147,7 +152,7 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         if action == Action.USER_PASSWORD_CHANGED:
             # The changed hash ends them anyway, and the list shows none that is ended. One's own begins anew.
             ConsoleSession.objects.of(obj).delete()
-        _record(action, request, obj, message)
+        record_of_user(action, obj.id, actor=_actor(request), change=message)
         return super().log_change(request, obj, message)
 
     @staticmethod
@@ -155,18 +160,6 @@ class UserAdmin(ConsoleAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         match = request.resolver_match
         of_password = match is not None and match.url_name == "auth_user_password_change"
         return Action.USER_PASSWORD_CHANGED if of_password else Action.ADMIN_CHANGED
-
-
-def _record(action: Action, request: HttpRequest, user: User, message: Any) -> None:
-    """Write the entry in the console's transaction. Django's message names fields and holds no values."""
-    record(
-        action,
-        organization_id=None,
-        actor=_actor(request),
-        subject_type="user",
-        subject_id=user.id,
-        change=message,
-    )
 
 
 def _own(request: HttpRequest) -> User:
@@ -198,13 +191,8 @@ class ConsoleSessionAdmin(ReadOnlyAdmin):
     def end(self, request: HttpRequest, queryset: QuerySet[ConsoleSession]) -> None:
         chosen = list(queryset)
         for session in chosen:
-            record(
-                Action.OPERATOR_SESSION_ENDED,
-                organization_id=None,
-                actor=_actor(request),
-                subject_type="user",
-                subject_id=session.user_id or "",
-                sessions=1,
-            )
+            assert session.user_id is not None
+            record_of_user(Action.OPERATOR_SESSION_ENDED, session.user_id, actor=_actor(request), sessions=1)
         ConsoleSession.objects.filter(id__in=[session.id for session in chosen]).delete()
-        self.message_user(request, f"{len(chosen)} sessions are ended.")
+        done = ngettext("%d session is ended.", "%d sessions are ended.", len(chosen))
+        self.message_user(request, done % len(chosen))

@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import FailureCount, User
 from audit.models import Action, Outcome
-from audit.services import record
+from audit.services import record, record_of_user
 
 REFUSAL = "Too many failed attempts. Wait some minutes and try again."
 LIMITS = {(True, True): "account-and-address", (False, True): "address", (True, False): "account"}
@@ -95,7 +95,7 @@ def lift(user: User, *, actor: str, now: datetime) -> None:
     for row in rows.values():
         row.failures, row.locked_until = 0, None
     _save(rows.values())
-    record(Action.OPERATOR_UNLOCKED, organization_id=None, actor=actor, subject_type="user", subject_id=user.id)
+    record_of_user(Action.OPERATOR_UNLOCKED, user.id, actor=actor)
 
 
 def record_wait(admission: Admission) -> None:

@@ -4,12 +4,11 @@ import base64
 import hashlib
 import secrets
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from accounts.models import BackupCode, ConsoleSession, TOTPDevice, User
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 
 ISSUER = "Holdfast"
 # What RFC 4226 section 4 recommends, and the length of a SHA-1 digest.
@@ -58,7 +57,7 @@ def confirm(user: User, code: str, *, now: datetime) -> list[str] | None:
         return None
     device.confirmed_at = now
     device.save(update_fields=["secret", "last_step", "confirmed_at"])
-    _record(Action.OPERATOR_TOTP_ENROLLED, user, actor=f"operator:{user.id}")
+    record_of_user(Action.OPERATOR_TOTP_ENROLLED, user.id, actor=f"operator:{user.id}")
     return _replace_backup_codes(user)
 
 
@@ -74,20 +73,20 @@ def take(user: User, code: str, *, now: datetime) -> bool:
     taken, _ = BackupCode.objects.filter(user=user, digest=_digest(code)).delete()
     if taken:
         left = BackupCode.objects.filter(user=user).count()
-        _record(Action.OPERATOR_BACKUP_CODE_USED, user, actor=f"operator:{user.id}", left=left)
+        record_of_user(Action.OPERATOR_BACKUP_CODE_USED, user.id, actor=f"operator:{user.id}", left=left)
     return bool(taken)
 
 
 def renew_backup_codes(user: User) -> list[str]:
     """Make new backup codes in place of the old ones, and return them."""
-    _record(Action.OPERATOR_BACKUP_CODES_MADE, user, actor=f"operator:{user.id}")
+    record_of_user(Action.OPERATOR_BACKUP_CODES_MADE, user.id, actor=f"operator:{user.id}")
     return _replace_backup_codes(user)
 
 
 def remove(user: User) -> None:
     """Take the user's own device and backup codes away."""
     _forget(user)
-    _record(Action.OPERATOR_TOTP_REMOVED, user, actor=f"operator:{user.id}")
+    record_of_user(Action.OPERATOR_TOTP_REMOVED, user.id, actor=f"operator:{user.id}")
 
 
 def reset(user: User, *, actor: str) -> bool:
@@ -95,7 +94,7 @@ def reset(user: User, *, actor: str) -> bool:
     if not _forget(user):
         return False
     ConsoleSession.objects.of(user).delete()
-    _record(Action.OPERATOR_TOTP_RESET, user, actor=actor)
+    record_of_user(Action.OPERATOR_TOTP_RESET, user.id, actor=actor)
     return True
 
 
@@ -124,7 +123,3 @@ def _plain(code: str) -> str:
 
 def _digest(code: str) -> bytes:
     return hashlib.sha256(_plain(code).encode(errors="backslashreplace")).digest()
-
-
-def _record(action: Action, user: User, *, actor: str, **detail: Any) -> None:
-    record(action, organization_id=None, actor=actor, subject_type="user", subject_id=user.id, **detail)

@@ -34,3 +34,12 @@ def record(
         request_id=origin.request_id,
         detail=detail,
     )
+
+
+def record_of_user(
+    action: Action, user_id: uuid.UUID, *, actor: str, outcome: Outcome = Outcome.SUCCESS, **detail: Any
+) -> None:
+    """Write an entry about a user as such, of the installation: it belongs to no organization."""
+    record(
+        action, organization_id=None, actor=actor, subject_type="user", subject_id=user_id, outcome=outcome, **detail
+    )

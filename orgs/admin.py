@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from accounts.models import User
 from api import documents
@@ -134,7 +135,7 @@ class OrganizationAdmin(SubjectAdmin):
             except members.LastOwner as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
             else:
-                self.message_user(request, f"{row} will stay.")
+                self.message_user(request, f"The organization {row} will stay.")
 
 
 @admin.register(Membership)
@@ -191,7 +192,8 @@ class InvitationAdmin(ReadOnlyAdmin):
         rows = list(chosen.select_for_update(of=("self",)))
         for row in rows:
             invitations.mark_revoked(row, actor=actor_of(request), now=timezone.now())
-        self.message_user(request, f"{len(rows)} invitations are revoked.")
+        done = ngettext("%d invitation is revoked.", "%d invitations are revoked.", len(rows))
+        self.message_user(request, done % len(rows))
 
 
 @admin.register(Agent)
@@ -286,7 +288,8 @@ class APIKeyAdmin(SubjectAdmin):
         rows = list(queryset.order_by("id").select_for_update(of=("self",)))
         for row in rows:
             api_keys.mark_revoked(row, actor=actor_of(request), now=timezone.now())
-        self.message_user(request, f"{len(rows)} keys are revoked.")
+        done = ngettext("%d key is revoked.", "%d keys are revoked.", len(rows))
+        self.message_user(request, done % len(rows))
 
 
 def actor_of(request: HttpRequest) -> str:

@@ -22,7 +22,7 @@ from django.views.generic import FormView
 from accounts import totp
 from accounts.models import User
 from audit.models import Action, Outcome
-from audit.services import record
+from audit.services import record_of_user
 from orgs.own_sessions import OwnSessionsView
 from orgs.second_factor import EnrolView, FactorView, end_others
 from orgs.sign_in import CodeView, SignInView, check_admission, forgive, record_refused
@@ -30,14 +30,14 @@ from orgs.sign_in import CodeView, SignInView, check_admission, forgive, record_
 
 @receiver(user_logged_in)
 def record_sign_in(user: User, **kwargs: Any) -> None:
-    _record(Action.OPERATOR_SIGNED_IN, user)
+    record_of_user(Action.OPERATOR_SIGNED_IN, user.id, actor=_actor(user))
 
 
 @receiver(user_logged_out)
 def record_sign_out(user: User | None, **kwargs: Any) -> None:
     # A session that had run out names nobody.
     if user is not None:
-        _record(Action.OPERATOR_SIGNED_OUT, user)
+        record_of_user(Action.OPERATOR_SIGNED_OUT, user.id, actor=_actor(user))
 
 
 @receiver(user_login_failed)
@@ -74,11 +74,12 @@ class OwnPasswordView(PasswordChangeView):
         response = super().form_valid(form)
         # Django refuses the other sessions by the changed hash; here they leave the list too.
         end_others(self.request)
-        _record(Action.USER_PASSWORD_CHANGED, form.user)
+        record_of_user(Action.USER_PASSWORD_CHANGED, form.user.id, actor=_actor(form.user))
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        _record(Action.USER_PASSWORD_CHANGED, form.user, Outcome.REFUSED)
+        actor = _actor(form.user)
+        record_of_user(Action.USER_PASSWORD_CHANGED, form.user.id, actor=actor, outcome=Outcome.REFUSED)
         return super().form_invalid(form)
 
 
@@ -147,12 +148,5 @@ class Console(AdminSite):
         return cast(TemplateResponse, view(request))
 
 
-def _record(action: Action, user: User, outcome: Outcome = Outcome.SUCCESS) -> None:
-    record(
-        action,
-        organization_id=None,
-        actor=f"operator:{user.id}",
-        subject_type="user",
-        subject_id=user.id,
-        outcome=outcome,
-    )
+def _actor(user: User) -> str:
+    return f"operator:{user.id}"

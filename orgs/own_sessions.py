@@ -7,12 +7,13 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import ngettext
 from django.views.generic import FormView
 
 from accounts.console_sessions import digest
 from accounts.models import ConsoleSession
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 from orgs.second_factor import end_others, own
 
 
@@ -30,15 +31,8 @@ class OwnSessionsView(FormView):  # type: ignore[type-arg]
         user, chosen = own(self.request), form.cleaned_data["session"]
         ended = ConsoleSession.objects.of(user).filter(id=chosen).delete()[0] if chosen else end_others(self.request)
         if ended:
-            record(
-                Action.OPERATOR_SESSION_ENDED,
-                organization_id=None,
-                actor=f"operator:{user.id}",
-                subject_type="user",
-                subject_id=user.id,
-                sessions=ended,
-            )
-        messages.success(self.request, f"{ended} sessions are ended.")
+            record_of_user(Action.OPERATOR_SESSION_ENDED, user.id, actor=f"operator:{user.id}", sessions=ended)
+        messages.success(self.request, ngettext("%d session is ended.", "%d sessions are ended.", ended) % ended)
         return HttpResponseRedirect(reverse("admin:own-sessions"))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -216,6 +216,38 @@ def test_keys_of_several_organizations_are_revoked_at_once(browser: Browser) -> 
         assert not APIKey.objects.filter(revoked_at=None, id__in=[key.id for key in keys_of]).exists()
 
 
+@pytest.mark.parametrize(
+    ("action", "count", "said"),
+    [
+        ("unlock", 1, "1 user needs to wait no more."),
+        ("unlock", 2, "2 users need to wait no more."),
+        ("reset_totp", 2, "There is no two-step sign-in to take away."),
+    ],
+)
+def test_the_console_counts_in_words_that_fit(browser: Browser, action: str, count: int, said: str) -> None:
+    chosen = [str(factories.make_user().id) for _ in range(count)]
+
+    browser.send("/admin/accounts/user/", {"action": action, "_selected_action": chosen})
+
+    assert said in browser.open("/admin/accounts/user/").content.decode()
+
+
+def test_one_key_that_is_revoked_is_one(browser: Browser, organization: Organization) -> None:
+    key = factories.make_key(organization).row
+
+    browser.send("/admin/orgs/apikey/", {"action": "revoke", "_selected_action": [str(key.id)]})
+
+    assert "1 key is revoked." in browser.open("/admin/orgs/apikey/").content.decode()
+
+
+def test_each_organization_that_stays_is_named(browser: Browser, organization: Organization) -> None:
+    path = "/admin/orgs/organization/"
+
+    browser.send(path, {"action": "cancel_deletion", "_selected_action": [str(organization.id)]})
+
+    assert f"The organization {organization.name} will stay." in browser.open(path).content.decode()
+
+
 def test_an_operator_who_may_only_look_cannot_revoke(quick_passwords: None, organization: Organization) -> None:
     onlooker, minted, name = make_person(operator=True), factories.make_key(organization), uuid.uuid4().hex
     with tenancy.system():
