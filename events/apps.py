@@ -9,9 +9,9 @@ class EventsConfig(AppConfig):
         from events.erasing import erase
         from events.holdings import EVENTS
         from events.services import publish
-        from orgs import deletion
+        from orgs import organization_erasers as erasers
         from orgs.changes import on_change
 
         on_change(publish)
-        deletion.register("events", erase, order=deletion.EVENTS, tables=["events_event"])
+        erasers.register("events", erase, order=erasers.EVENTS, tables=["events_event"])
         register(EVENTS)

@@ -8,7 +8,7 @@ import uuid
 
 from django.db import connection
 
-from orgs.deletion import Step, run
+from orgs.organization_erasers import Step, run
 
 # Numbers looked at for each row that may go: most are of others.
 NUMBERS_A_ROW = 10

@@ -22,11 +22,11 @@ from orgs.services import (
     agents,
     api_keys,
     constraints,
-    deletion,
     invitations,
     key_policy,
     key_rotation,
     members,
+    organization_deletion,
     organizations,
 )
 
@@ -124,14 +124,14 @@ class OrganizationAdmin(SubjectAdmin):
     @admin.action(description="Have the chosen organizations deleted after their delay", permissions=["end"])
     def request_deletion(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         for row in queryset.order_by("id"):
-            marked = deletion.mark_for_deletion(row.id, actor=actor_of(request), now=timezone.now())
+            marked = organization_deletion.mark_for_deletion(row.id, actor=actor_of(request), now=timezone.now())
             self.message_user(request, f"{marked} will be deleted at {marked.deletes_at:%Y-%m-%d %H:%M} UTC.")
 
     @admin.action(description="Cancel the deletion of the chosen organizations", permissions=["end"])
     def cancel_deletion(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
         for row in queryset.order_by("id"):
             try:
-                deletion.cancel_deletion(row.id, actor=actor_of(request))
+                organization_deletion.cancel_deletion(row.id, actor=actor_of(request))
             except members.LastOwner as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
             else:

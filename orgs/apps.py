@@ -20,11 +20,11 @@ class OrgsConfig(AppConfig):
         keep_connections()
         from accounts.holdings import register
         from accounts.identities import on_relinked
-        from orgs import checks, console, erasers  # noqa: F401  (the first two register themselves as they are read)
+        from orgs import checks, console, organization_erasing  # noqa: F401  (the first two register themselves as they are read)
         from orgs.bearers import forget_user
         from orgs.holdings import HOLDINGS
 
         on_relinked(forget_user)
-        erasers.register_all()
+        organization_erasing.register_all()
         for holding in HOLDINGS:
             register(holding)

@@ -2,7 +2,7 @@
 
 from accounts.holdings import Holding, Lines
 from accounts.own_holdings import PSEUDONYM
-from orgs.erasing import erase_api_keys, erase_invitations, erase_places
+from orgs.person_erasing import erase_api_keys, erase_invitations, erase_places
 
 KEY = "id, key_id, name, scopes, user_id, agent_id, owner_id, created_at, expires_at, last_used_at, revoked_at"
 AGENT = "id, name, slug, description, card, generation, created_at"

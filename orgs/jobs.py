@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from orgs import tenancy
 from orgs.connections import limit_statements
-from orgs.services.erasing import delete_due
 from orgs.services.key_reminders import remind_of_keys
+from orgs.services.organization_erasing import delete_due
 
 BATCH = 200
 

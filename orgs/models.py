@@ -375,7 +375,7 @@ class APIKey(TenantModel):
         return f"{PREFIXES[self.environment]}{self.key_id} ({self.name})"
 
 
-class Erasure(models.Model):
+class OrganizationErasure(models.Model):
     """How far the erasing of an organization has come. Its id is the organization's, whose own row goes before it.
 
     Only `holdfast_system` may read it. It is gone with the last of what the organization had.

@@ -8,7 +8,7 @@ class SessionsStoreConfig(AppConfig):
     def ready(self) -> None:
         from accounts.holdings import register
         from events.releasing import release_agent
-        from orgs import deletion
+        from orgs import organization_erasers as erasers
         from orgs.departures import on_departure
         from orgs.functions import register_errors
         from sessions_store.holdings import SESSIONS
@@ -17,5 +17,5 @@ class SessionsStoreConfig(AppConfig):
 
         register_errors(ERRORS)
         on_departure(lambda agent, actor: release_agent(Session, "session", agent, actor))
-        deletion.register_table("sessions_store_session", order=deletion.WORK)
+        erasers.register_table("sessions_store_session", order=erasers.WORK)
         register(SESSIONS)

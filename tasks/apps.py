@@ -7,7 +7,7 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from accounts.holdings import register
         from events.releasing import release_agent
-        from orgs import deletion
+        from orgs import organization_erasers as erasers
         from orgs.departures import on_departure
         from orgs.functions import register_errors
         from tasks import erasing
@@ -17,6 +17,6 @@ class TasksConfig(AppConfig):
 
         register_errors(ERRORS)
         on_departure(lambda agent, actor: release_agent(Task, "task", agent, actor))
-        deletion.register("tasks", erasing.erase_organization, order=deletion.WORK, tables=erasing.TABLES)
-        deletion.register_table("tasks_context", order=deletion.WORK + 1)
+        erasers.register("tasks", erasing.erase_organization, order=erasers.WORK, tables=erasing.TABLES)
+        erasers.register_table("tasks_context", order=erasers.WORK + 1)
         register(TASKS)

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from events.services import publish, publish_all
 from orgs.changes import Change
-from orgs.deletion import Step, run
+from orgs.organization_erasers import Step, run
 from tasks.models import Context, Task
 
 TASKS = 50

@@ -29,7 +29,7 @@ from orgs.schemas.organizations import (
     OrganizationPatch,
     OwnOrganizationOut,
 )
-from orgs.services import deletion, members, organizations
+from orgs.services import members, organization_deletion, organizations
 from orgs.subjects import expected_generations, require_own, tagged
 
 router = Router(tags=["identity"])
@@ -133,7 +133,9 @@ def delete_organization(
     """
     require_own(request, organization_id)
     expected = expected_generations(request, Organization, organization_id)
-    found = deletion.request_deletion(request.principal, confirm=confirm, expected=expected, now=timezone.now())
+    found = organization_deletion.request_deletion(
+        request.principal, confirm=confirm, expected=expected, now=timezone.now()
+    )
     return Status(202, tagged(response, found))
 
 
@@ -147,7 +149,7 @@ def restore_organization(request: Request, organization_id: uuid.UUID, response:
     """
     require_own(request, organization_id)
     expected = expected_generations(request, Organization, organization_id)
-    return tagged(response, deletion.restore(request.principal, expected=expected))
+    return tagged(response, organization_deletion.restore(request.principal, expected=expected))
 
 
 @router.get("/orgs/{id:organization_id}/limits", response=LimitsOut)

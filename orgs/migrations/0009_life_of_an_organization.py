@@ -6,8 +6,8 @@ import api.fields
 from orgs.policies import erasable, functions, needs_organization
 from orgs.tenancy import SYSTEM_ROLE
 
-ERASURES = f"GRANT SELECT, INSERT, UPDATE, DELETE ON orgs_erasure TO {SYSTEM_ROLE}"
-NO_ERASURES = f"REVOKE ALL ON orgs_erasure FROM {SYSTEM_ROLE}"
+ERASURES = f"GRANT SELECT, INSERT, UPDATE, DELETE ON orgs_organizationerasure TO {SYSTEM_ROLE}"
+NO_ERASURES = f"REVOKE ALL ON orgs_organizationerasure FROM {SYSTEM_ROLE}"
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Erasure",
+            name="OrganizationErasure",
             fields=[
                 ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ("closed_at", models.DateTimeField()),

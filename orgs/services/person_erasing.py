@@ -12,7 +12,7 @@ from accounts.holdings import Holding, holdings
 from accounts.models import Erasure, User
 from orgs import tenancy
 from orgs.connections import limit_statements
-from orgs.erasing import leave_organizations
+from orgs.person_erasing import leave_organizations
 from orgs.principals import Principal, require_user
 from orgs.services.proving import charge
 

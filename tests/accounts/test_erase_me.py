@@ -13,7 +13,7 @@ from orgs.services import person_erasing
 from tests import factories
 from tests.factories import Answer, Caller
 from tests.orgs.console import PASSWORD, browser_at, fail_to_sign_in, new_address
-from tests.orgs.erasing import request_deletion
+from tests.orgs.organization_erasing import request_deletion
 from tests.statements import at_once, audit_of, system_rows
 
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 from config.celery import app
 from orgs import tenancy
 from orgs.jobs import delete_organizations
-from orgs.models import Erasure, Organization
-from orgs.services import erasing
-from tests.orgs.erasing import close, erase_row, erasure_of, request_deletion
+from orgs.models import Organization, OrganizationErasure
+from orgs.services import organization_erasing
+from tests.orgs.organization_erasing import close, erase_row, erasure_of, request_deletion
 
 
 def run() -> str:
@@ -43,7 +43,8 @@ def test_the_command_says_which_has_ended(organization: Organization, caplog: py
     close(organization)
     erase_row(organization)
     with tenancy.system():
-        Erasure.objects.filter(id=organization.id).update(row_gone_at=timezone.now() - erasing.SETTLING)
+        rows = OrganizationErasure.objects.filter(id=organization.id)
+        rows.update(row_gone_at=timezone.now() - organization_erasing.SETTLING)
 
     with caplog.at_level("INFO", "holdfast.deletion"):
         said = run_until_over(organization)

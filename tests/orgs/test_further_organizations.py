@@ -13,7 +13,7 @@ from orgs.models import Organization, Role
 from orgs.services import members
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.orgs.erasing import close
+from tests.orgs.organization_erasing import close
 from tests.statements import at_once, audit_of, events_of, system_rows
 
 

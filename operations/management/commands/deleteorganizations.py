@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from orgs.services.erasing import delete_due
+from orgs.services.organization_erasing import delete_due
 
 
 class Command(BaseCommand):

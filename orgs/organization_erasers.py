@@ -63,10 +63,6 @@ def erasers(*, after_organization: bool) -> list[Eraser]:
     return sorted(chosen, key=lambda eraser: (eraser.order, eraser.name))
 
 
-def erased_tables() -> set[str]:
-    return {"orgs_organization", *(table for eraser in _erasers.values() for table in eraser.tables)}
-
-
 def rows_of(table: str, condition: str = "organization_id = %s") -> Erase:
     """Return what erases the rows of a table that meet the condition on the organization's id."""
     statement = TAKE.format(table=table, condition=condition)

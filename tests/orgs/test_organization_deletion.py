@@ -8,9 +8,9 @@ import pytest
 
 from accounts.models import Erasure, User
 from orgs import tenancy
-from orgs.erasing import leave_organizations
 from orgs.models import Organization, Role
-from orgs.services import deletion, person_erasing
+from orgs.person_erasing import leave_organizations
+from orgs.services import organization_deletion, person_erasing
 from orgs.services.members import LastOwner
 from tests import factories
 from tests.factories import Answer, Caller
@@ -214,7 +214,7 @@ def test_an_erasure_that_waits_for_the_restoration_is_refused(owner: Caller, org
     delete(owner, organization)
 
     with ThreadPoolExecutor(1) as pool, tenancy.system():
-        deletion.cancel_deletion(organization.id, actor="test")
+        organization_deletion.cancel_deletion(organization.id, actor="test")
         waiting = pool.submit(elsewhere, partial(erase_owner, organization))
         wait_until_someone_waits()
 

@@ -12,19 +12,19 @@ from django.db import IntegrityError, ProgrammingError, connections
 from audit.models import Action
 from audit.services import record
 from orgs import tenancy
-from orgs.models import Agent, Erasure, Organization
-from orgs.services import deletion, erasing
+from orgs.models import Agent, Organization, OrganizationErasure
+from orgs.services import organization_deletion, organization_erasing
 from sessions_store.models import Session
 from tests import factories
 from tests.factories import Caller
-from tests.orgs.erasing import DUE, GONE, close, erase_row, erasure_of, finish, request_deletion
+from tests.orgs.organization_erasing import DUE, GONE, close, erase_row, erasure_of, finish, request_deletion
 from tests.orgs.servers import superuser
 from tests.statements import at_once, system_rows, wait_until_someone_waits
 
 
 def cancel(organization: Organization) -> Organization:
     with tenancy.organization(organization.id):
-        return deletion.cancel_deletion(organization.id, actor="test")
+        return organization_deletion.cancel_deletion(organization.id, actor="test")
 
 
 def add_session(organization: Organization) -> None:
@@ -59,13 +59,13 @@ def test_a_deletion_that_is_being_cancelled_is_passed_over(organization: Organiz
 
     def hold() -> None:
         with tenancy.organization(organization.id):
-            deletion.cancel_deletion(organization.id, actor="test")
+            organization_deletion.cancel_deletion(organization.id, actor="test")
             cancelled.set()
             assert looked.wait(10)
 
     def look() -> None:
         assert cancelled.wait(10)
-        erasing.delete_due(now=DUE)
+        organization_erasing.delete_due(now=DUE)
         looked.set()
 
     assert at_once(hold, look) == [None, None]
@@ -80,7 +80,7 @@ def test_a_cancellation_that_waits_for_the_closing_comes_too_late(organization: 
 
     def close_slowly() -> None:
         with tenancy.system():
-            while erasing._close_next(DUE):
+            while organization_erasing._close_next(DUE):
                 pass
             closed.set()
             wait_until_someone_waits()
@@ -100,7 +100,7 @@ def test_of_a_cancellation_and_the_time_exactly_one_wins() -> None:
         organization = factories.make_organization()
         request_deletion(organization)
 
-        cancelled, _over = at_once(partial(cancel, organization), partial(erasing.delete_due, now=DUE))
+        cancelled, _over = at_once(partial(cancel, organization), partial(organization_erasing.delete_due, now=DUE))
 
         closed = erasure_of(organization.id) is not None
         assert closed == isinstance(cancelled, Organization.DoesNotExist), cancelled
@@ -143,7 +143,7 @@ def test_what_came_after_its_table_is_erased_in_another_round(
     factories.make_agent(organization)
     close(organization)
     with tenancy.system():
-        Erasure.objects.filter(id=organization.id).update(eraser=erasing.OVER)
+        OrganizationErasure.objects.filter(id=organization.id).update(eraser=organization_erasing.OVER)
 
     erase_row(organization)
     refused = erasure_of(organization.id)
@@ -162,7 +162,7 @@ def test_an_entry_that_is_written_while_the_organization_goes_is_waited_for(orga
 
     def erase_meanwhile() -> None:
         erase_row(organization)
-        erasing.delete_due(now=GONE)
+        organization_erasing.delete_due(now=GONE)
         waited.append(erasure_of(organization.id))
 
     at_once(writing(organization, add_entry, partial(in_thread, erase_meanwhile)))

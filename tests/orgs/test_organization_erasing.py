@@ -8,14 +8,14 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from orgs import deletion, tenancy
+from orgs import organization_erasers, tenancy
 from orgs.checks import tenant_tables
-from orgs.models import Organization
-from orgs.services import erasing, person_erasing
+from orgs.models import Organization, OrganizationErasure
+from orgs.services import organization_erasing, person_erasing
 from tests import factories
 from tests.factories import Caller
 from tests.orgs.console import Browser
-from tests.orgs.erasing import SETTLED, close, erase, erase_row, erasure_of, finish, request_deletion
+from tests.orgs.organization_erasing import SETTLED, close, erase, erase_row, erasure_of, finish, request_deletion
 from tests.orgs.servers import superuser
 from tests.service.calls import CALLS, Scene, operations
 from tests.statements import named, system_rows
@@ -76,7 +76,10 @@ def erased_rows(organization_id: uuid.UUID) -> dict[str, int]:
 
 
 def test_every_tenant_table_is_erased() -> None:
-    assert deletion.erased_tables() >= set(tenant_tables())
+    found = [one for after in (False, True) for one in organization_erasers.erasers(after_organization=after)]
+
+    erased = {"orgs_organization", *(table for eraser in found for table in eraser.tables)}
+    assert erased >= set(tenant_tables())
 
 
 def test_nothing_of_an_organization_is_left_but_the_entry_that_says_so(browser: Browser) -> None:
@@ -145,7 +148,7 @@ def test_what_is_not_due_stays(organization: Organization, owner: Caller) -> Non
         due_at = Organization.objects.get(id=organization.id).deletes_at
     assert due_at is not None
 
-    erasing.delete_due(now=due_at - erasing.SETTLING)
+    organization_erasing.delete_due(now=due_at - organization_erasing.SETTLING)
 
     assert erasure_of(organization.id) is None
     assert owner.get("/me").status == 200
@@ -175,7 +178,7 @@ def test_a_closed_organization_waits_for_what_was_under_way(organization: Organi
     close(organization)
     before = counts(organization.id)
 
-    erasing.delete_due(now=SETTLED - erasing.SETTLING / 2)
+    organization_erasing.delete_due(now=SETTLED - organization_erasing.SETTLING / 2)
 
     assert counts(organization.id) == before
 
@@ -195,12 +198,12 @@ def test_erasing_goes_on_where_it_stopped(owner: Caller, organization: Organizat
     close(organization)
     waited = 0
 
-    while organization.id in {erasure.id for erasure in erasing.delete_due(now=SETTLED, most_steps=1).waiting}:
-        found = erasure_of(organization.id)
-        assert found is not None
+    organization_erasing.delete_due(now=SETTLED, most_steps=1)
+    while (found := erasure_of(organization.id)) is not None:
         waited += 1
         if found.row_gone_at is not None:
             break
+        organization_erasing.delete_due(now=SETTLED, most_steps=1)
 
     finish(organization)
     assert waited > 5
@@ -210,7 +213,7 @@ def test_erasing_goes_on_where_it_stopped(owner: Caller, organization: Organizat
 def test_many_rows_go_batch_after_batch(
     owner: Caller, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasing, "BATCH", 2)
+    monkeypatch.setattr(organization_erasing, "BATCH", 2)
     task = factories.submit_task(owner)
     for _ in range(6):
         assert owner.post(f"/tasks/{task['id']}/messages", factories.text_message()).status == 201
@@ -224,7 +227,7 @@ def test_many_rows_go_batch_after_batch(
 def test_an_eraser_that_is_not_known_any_more_begins_the_round_anew(organization: Organization) -> None:
     close(organization)
     with tenancy.system():
-        system_rows("UPDATE orgs_erasure SET eraser = 'of another release' WHERE id = %s RETURNING id", organization.id)
+        OrganizationErasure.objects.filter(id=organization.id).update(eraser="of another release")
 
     erase_row(organization)
     finish(organization)

@@ -46,7 +46,7 @@ def test_of_what_a_believed_key_makes_meanwhile_nothing_is_left(
     caller, task = person.callers[organization.id], person.tasks[0]
     # As a process that did not end the key itself: it believes the key for four seconds more.
     monkeypatch.setattr("orgs.services.members.forget", lambda key_id: None)
-    monkeypatch.setattr("orgs.erasing.forget", lambda key_id: None)
+    monkeypatch.setattr("orgs.person_erasing.forget", lambda key_id: None)
     assert caller.get("/me").status == 200
     begun = elsewhere(lambda: begin(person))
     body = text_message(person.phrase)

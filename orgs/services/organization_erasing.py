@@ -1,7 +1,7 @@
 """The end of an organization: closed when it is due, then erased in steps that each commit by themselves.
 
-Where it stands is a row of its own, `Erasure`, written in the transaction of each step: a process that dies leaves
-nothing to repair, and two that work at once take turns.
+Where it stands is a row of its own, `OrganizationErasure`, written in the transaction of each step: a process that dies
+leaves nothing to repair, and two that work at once take turns.
 
 Nothing may come after it was looked for. Rows that refer to the organization, directly or through others, cannot: its
 own row is not deleted while there is one, and none can be made afterwards. Events come only with a change of such a
@@ -20,9 +20,9 @@ from django.db import IntegrityError, OperationalError, connection
 
 from audit.models import Action
 from audit.services import record
-from orgs import deletion, tenancy
+from orgs import organization_erasers, tenancy
 from orgs.connections import limit_statements
-from orgs.models import Erasure, Organization
+from orgs.models import Organization, OrganizationErasure
 
 logger = logging.getLogger("holdfast.deletion")
 
@@ -45,7 +45,7 @@ class Round:
     """What has come of going through all erasures once: those that are over, by organization, and the others."""
 
     ended: list[uuid.UUID]
-    waiting: list[Erasure]
+    waiting: list[OrganizationErasure]
 
 
 def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> Round:
@@ -56,7 +56,7 @@ def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> Round:
     while _close_next(now):
         pass
     with tenancy.system():
-        ids = list(Erasure.objects.order_by("closed_at").values_list("id", flat=True))
+        ids = list(OrganizationErasure.objects.order_by("closed_at").values_list("id", flat=True))
     for organization_id in ids:
         try:
             for _ in _steps(organization_id, now, most_steps):
@@ -64,7 +64,7 @@ def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> Round:
         except OperationalError:
             logger.exception("The erasing of the organization %s is held up.", organization_id)
     with tenancy.system():
-        waiting = list(Erasure.objects.order_by("closed_at"))
+        waiting = list(OrganizationErasure.objects.order_by("closed_at"))
     still = {erasure.id for erasure in waiting}
     return Round([organization_id for organization_id in ids if organization_id not in still], waiting)
 
@@ -77,7 +77,7 @@ def _close_next(now: datetime) -> bool:
             return False
         found.closed_at = now
         found.save(update_fields=["closed_at"])
-        Erasure.objects.create(id=found.id, closed_at=now)
+        OrganizationErasure.objects.create(id=found.id, closed_at=now)
     logger.info("The organization %s is closed and will be erased.", found.id)
     return True
 
@@ -99,7 +99,7 @@ def _go_on(organization_id: uuid.UUID, now: datetime) -> bool:
     """Take one step in one transaction; tell whether another can follow at once."""
     with tenancy.system():
         limit_statements(STATEMENT_TIMEOUT)
-        erasure = Erasure.objects.select_for_update(skip_locked=True).filter(id=organization_id).first()
+        erasure = OrganizationErasure.objects.select_for_update(skip_locked=True).filter(id=organization_id).first()
         if erasure is None:
             return False
         if erasure.row_gone_at is not None and erasure.horizon is None:
@@ -119,37 +119,37 @@ def _go_on(organization_id: uuid.UUID, now: datetime) -> bool:
         return True
 
 
-def _is_settled(erasure: Erasure, now: datetime) -> bool:
+def _is_settled(erasure: OrganizationErasure, now: datetime) -> bool:
     """Is what was under way over, when the organization was closed, or when its row went?"""
     if now < (erasure.row_gone_at or erasure.closed_at) + SETTLING:
         return False
     return erasure.horizon is None or bool(_value(SETTLED, erasure.horizon))
 
 
-def _current(erasure: Erasure) -> deletion.Eraser | None:
+def _current(erasure: OrganizationErasure) -> organization_erasers.Eraser | None:
     """Return the eraser whose turn it is. One that this release does not know any more begins the round anew."""
     if erasure.eraser == OVER:
         return None
-    found = deletion.erasers(after_organization=erasure.row_gone_at is not None)
+    found = organization_erasers.erasers(after_organization=erasure.row_gone_at is not None)
     return next((eraser for eraser in found if eraser.name == erasure.eraser), found[0])
 
 
-def _erase(erasure: Erasure, eraser: deletion.Eraser) -> None:
+def _erase(erasure: OrganizationErasure, eraser: organization_erasers.Eraser) -> None:
     step = eraser.erase(erasure.id, BATCH, erasure.position)
     for table, count in step.counts.items():
         erasure.counts[table] = erasure.counts.get(table, 0) + count
     erasure.eraser, erasure.position = eraser.name, step.position
     if step.over:
-        names = [one.name for one in deletion.erasers(after_organization=erasure.row_gone_at is not None)]
+        names = [one.name for one in organization_erasers.erasers(after_organization=erasure.row_gone_at is not None)]
         erasure.eraser, erasure.position = [*names, OVER][names.index(eraser.name) + 1], 0
         logger.info("Of the organization %s, %s is erased: %s", erasure.id, eraser.name, erasure.counts)
     erasure.save(update_fields=["eraser", "position", "counts"])
 
 
-def _erase_row(erasure: Erasure, now: datetime) -> None:
+def _erase_row(erasure: OrganizationErasure, now: datetime) -> None:
     """Delete the organization's own row; raises IntegrityError where something still refers to it."""
-    deletion.run("DELETE FROM orgs_organization WHERE id = %s AND closed_at IS NOT NULL", erasure.id)
-    deletion.run("SET CONSTRAINTS ALL IMMEDIATE")
+    organization_erasers.run("DELETE FROM orgs_organization WHERE id = %s AND closed_at IS NOT NULL", erasure.id)
+    organization_erasers.run("SET CONSTRAINTS ALL IMMEDIATE")
     erasure.row_gone_at, erasure.eraser = now, ""
     erasure.counts["orgs_organization"] = 1
     erasure.save(update_fields=["row_gone_at", "eraser", "counts"])
@@ -157,10 +157,10 @@ def _erase_row(erasure: Erasure, now: datetime) -> None:
 
 def _begin_again(organization_id: uuid.UUID) -> None:
     with tenancy.system():
-        Erasure.objects.filter(id=organization_id).update(eraser="", position=0)
+        OrganizationErasure.objects.filter(id=organization_id).update(eraser="", position=0)
 
 
-def _end(erasure: Erasure) -> None:
+def _end(erasure: OrganizationErasure) -> None:
     """Leave the one entry that says that it happened, and nothing else."""
     organization_id = erasure.id
     record(
