@@ -8,7 +8,7 @@ lets those through who signed in from where they are before: others cannot keep 
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,10 +63,13 @@ def source_of(address: str | None) -> str:
 def charge(account: str, source: str, *, now: datetime) -> Admission:
     """Count a try of this account from this source, or say that it has to wait. Commit before trying."""
     admission = Admission(account, source)
+    # A look first: who has to wait could otherwise have rows made without end, by naming ever new accounts.
+    admission.locked = _waits(admission, _find(admission.keys), now)
+    if admission.locked:
+        return admission
     rows = _hold(admission.keys, now)
-    of_source, of_account, of_both = (rows[key] for key in admission.keys)
-    if of_both.locked(now) or of_source.locked(now) or (of_account.locked(now) and not of_both.known(now)):
-        admission.locked = True
+    admission.locked = _waits(admission, rows, now)
+    if admission.locked:
         return admission
     charged = list(rows.values())
     admission.closing = tuple(LIMITS[bool(row.account), bool(row.source)] for row in charged if row.charge(now))
@@ -113,6 +116,11 @@ def record_wait(admission: Admission) -> None:
         )
 
 
+def _waits(admission: Admission, rows: Mapping[Key, FailureCount], now: datetime) -> bool:
+    of_source, of_account, of_both = (rows.get(key, FailureCount()) for key in admission.keys)
+    return of_both.locked(now) or of_source.locked(now) or (of_account.locked(now) and not of_both.known(now))
+
+
 def _hold(keys: list[Key], now: datetime) -> dict[Key, FailureCount]:
     """Return these rows, made where there were none, locked until the transaction ends.
 
@@ -123,11 +131,16 @@ def _hold(keys: list[Key], now: datetime) -> dict[Key, FailureCount]:
     FailureCount.objects.bulk_create(
         fresh, update_conflicts=True, update_fields=["account"], unique_fields=["account", "source"]
     )
-    held = FailureCount.objects.filter(
+    found = _find(keys)
+    return {key: found[key] for key in keys}
+
+
+def _find(keys: list[Key]) -> dict[Key, FailureCount]:
+    """Return those of these rows that there are, and perhaps others, without a lock."""
+    rows = FailureCount.objects.filter(
         account__in={account for account, _ in keys}, source__in={source for _, source in keys}
     )
-    found = {(row.account, row.source): row for row in held}
-    return {key: found[key] for key in keys}
+    return {(row.account, row.source): row for row in rows}
 
 
 def _save(rows: Iterable[FailureCount]) -> None:

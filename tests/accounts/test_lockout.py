@@ -97,6 +97,24 @@ def test_a_source_that_tries_many_accounts_waits_with_all(source: str, settings:
     assert outcomes(4, lambda number: charge(f"user:{uuid.uuid4()}", source)) == [False] * 3 + [True]
 
 
+def test_a_source_that_waits_has_no_more_rows_made(source: str, settings: Settings) -> None:
+    settings.SIGN_IN_ADDRESS_FAILURES = 3
+    outcomes(3, lambda number: charge(f"user:{uuid.uuid4()}", source))
+    accounts = [f"user:{uuid.uuid4()}" for _ in range(5)]
+
+    assert outcomes(5, lambda number: charge(accounts[number], source)) == [True] * 5
+    assert system_rows("SELECT 1 FROM accounts_failurecount WHERE account = ANY(%s)", accounts) == []
+
+
+def test_an_account_that_waits_has_no_more_rows_made(account: str, settings: Settings) -> None:
+    settings.SIGN_IN_ACCOUNT_FAILURES = 3
+
+    outcomes(8, lambda number: charge(account, new_source()))
+
+    # Its own, and one for each source that was let try.
+    assert len(system_rows("SELECT 1 FROM accounts_failurecount WHERE account = %s", account)) == 1 + 3
+
+
 def test_an_account_that_is_tried_from_many_sources_waits(account: str, settings: Settings) -> None:
     settings.SIGN_IN_ACCOUNT_FAILURES = 3
 
