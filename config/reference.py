@@ -23,7 +23,7 @@ from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.models import MAX_DELETION_DELAY_DAYS  # noqa: E402
 from orgs.permissions import ROLE_SCOPES, scopes_of_role  # noqa: E402
-from orgs.services.accepting import MOST_ATTEMPTS, MOST_ATTEMPTS_A_DAY  # noqa: E402
+from orgs.services.accepting import MOST_ATTEMPTS, MOST_ATTEMPTS_A_DAY, MOST_ATTEMPTS_A_DAY_ANYWHERE  # noqa: E402
 from orgs.services.exporting import MAX_EXPORT_BYTES  # noqa: E402
 from orgs.services.invitations import MOST_HOURS, MOST_PENDING  # noqa: E402
 from orgs.services.key_policy import MAX_KEY_LIFETIME, MOST_SHORTENED  # noqa: E402
@@ -41,6 +41,7 @@ IN_WORDS = {
     "SIGNUP": "open with the embedded PostgreSQL, else closed",
 }
 REACHED = "409 `limit-reached`"
+ATTEMPTS = "429 `too-many-attempts`"
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
 CONNECTIONS = (
     ("DATABASE_URL", "", "PostgreSQL, also as written for other drivers: `postgresql+asyncpg://…?ssl=require`."),
@@ -146,8 +147,9 @@ def limits() -> str:
         ("large bodies and answers under way", held, "503 `too-many-bodies`, `too-many-answers`"),
         ("pending invitations of an organization", f"{MOST_PENDING:,}", "409 `too-many-invitations`"),
         ("the life of an invitation's link", f"{MOST_HOURS // 24} days", "422 `invalid`"),
-        ("passwords tried with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),
-        ("passwords tried with all of an address's", f"{MOST_ATTEMPTS_A_DAY} a day", "429 `too-many-attempts`"),
+        ("wrong passwords with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),
+        ("wrong passwords with all that an organization sends an address", f"{MOST_ATTEMPTS_A_DAY} a day", ATTEMPTS),
+        ("wrong passwords with all that an address is sent", f"{MOST_ATTEMPTS_A_DAY_ANYWHERE} a day", ATTEMPTS),
         ("members, agents, usable API keys of an organization", "its own number, or a [setting](settings.md)", REACHED),
         ("organizations that a user who makes them owns", "a [setting](settings.md)", REACHED),
         ("days from the request to delete an organization to its end", f"{MAX_DELETION_DELAY_DAYS}", "422 `invalid`"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.hashers import check_password
-from django.db.models import Sum
+from django.db.models import F, Q, Sum
 
 from accounts import lockout
 from accounts.models import User
@@ -31,9 +31,11 @@ from orgs.services.people import WeakPassword, add_user, new_user
 from orgs.services.proving import TooManyAttempts, charge
 from orgs.services.recording import note
 
-# Passwords that may be tried with one invitation, and with all that an address is sent.
+# Wrong passwords with one invitation, and in a day with all that an address is sent: by one organization, by any. No
+# organization alone uses up what is left to those of the others.
 MOST_ATTEMPTS = 5
 MOST_ATTEMPTS_A_DAY = 20
+MOST_ATTEMPTS_A_DAY_ANYWHERE = 100
 
 
 class InvitationExpired(Exception):
@@ -68,8 +70,8 @@ def prove_account(token: str, password: str, *, address: str | None, now: dateti
     """Return the invited user whose password this is; None where the address has no account, or the token is no use.
 
     Each try is counted before the password is looked at, so that no number of calls at once makes more of them: with
-    the invitation, and with the tries to sign in. The last that an invitation allows revokes it, if it fails. Raises
-    PasswordWrong, TooManyAttempts.
+    the invitation, and with the tries to sign in; it is taken back if it does not fail. The last that an invitation
+    allows revokes it, if it fails. Raises PasswordWrong, TooManyAttempts.
     """
     with tenancy.system():
         row = _rows(token).filter(digest=keys.digest(token)).pending(now).select_for_update(no_key=True).first()
@@ -83,6 +85,7 @@ def prove_account(token: str, password: str, *, address: str | None, now: dateti
     with tenancy.system():
         if proven:
             lockout.forgive(admission, now=now)
+            Invitation.objects.filter(id=row.id, attempts__gt=0).update(attempts=F("attempts") - 1)
             return user.id
         lockout.record_wait(admission)
         _note_failure(row.id, now)
@@ -152,7 +155,10 @@ def _count_attempt(row: Invitation, now: datetime) -> None:
     Whoever invites is shown the links, and may make as many as they like: each invitation alone would limit nothing.
     """
     lately = Invitation.objects.to(row.email).filter(last_attempt_at__gt=now - timedelta(days=1))
-    if (lately.aggregate(sum=Sum("attempts"))["sum"] or 0) >= MOST_ATTEMPTS_A_DAY or row.attempts >= MOST_ATTEMPTS:
+    of_this_one = Q(organization_id=row.organization_id)
+    sums = lately.aggregate(here=Sum("attempts", filter=of_this_one, default=0), anywhere=Sum("attempts", default=0))
+    spent = sums["here"] >= MOST_ATTEMPTS_A_DAY or sums["anywhere"] >= MOST_ATTEMPTS_A_DAY_ANYWHERE
+    if spent or row.attempts >= MOST_ATTEMPTS:
         raise TooManyAttempts("Too many passwords were tried: come back in a day, or use a key of this account.")
     row.attempts, row.last_attempt_at = row.attempts + 1, now
     row.save(update_fields=["attempts", "last_attempt_at"])
