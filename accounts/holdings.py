@@ -21,8 +21,9 @@ class Lines:
     """The rows of a table that an export writes into one file, each as a JSON object on its line.
 
     SQL, because a json column leaves the database as the text it was stored as, while no row is ever parsed here.
-    `condition` finds the rows of the person `%(user)s`; `key` is unique, and among the columns. `batch` rows are held
-    in memory at once. Rows that are no organization's are `tenant=False`; of one row at most the `suffix` is json.
+    `condition` finds the rows of the person `%(user)s`; `key` is unique, and among the columns. One statement looks at
+    `batch` rows, and gives as many of them as memory is to hold at once. Rows that are no organization's are
+    `tenant=False`; of one row at most the `suffix` is json.
     """
 
     name: str

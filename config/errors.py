@@ -27,6 +27,7 @@ from orgs.services import (
     accepting,
     api_keys,
     constraints,
+    exporting,
     invitations,
     key_policy,
     key_powers,
@@ -115,6 +116,7 @@ TABLE: dict[type[Exception], Problem] = {
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     person_erasing.ConfirmationRefused: Problem(403, "confirmation-refused", "Address or password are not the user's."),
     LastOperator: Problem(409, "last-operator", "Nobody would be left who may do everything in the console."),
+    exporting.ExportBusy: Problem(503, "export-busy", "Another export is being made."),
     ExportTooLarge: Problem(413, "export-too-large", "The export is too large to be answered."),
     me.SignUpClosed: Problem(403, "sign-up-closed", "Sign-up is closed."),
     organizations.OrganizationCreationClosed: Problem(

@@ -19,7 +19,7 @@ from accounts.erasing import LastOperator
 from accounts.exporting import ExportTooLarge
 from accounts.models import Erasure, User
 from audit.admin import ReadOnlyAdmin
-from orgs.services.exporting import MAX_EXPORT_BYTES, export_person
+from orgs.services.exporting import MAX_EXPORT_BYTES, ExportBusy, export_person, one_at_a_time
 from orgs.services.members import LastOwner
 from orgs.services.person_erasing import request_erasure
 
@@ -69,8 +69,9 @@ class PersonAdmin(UserAdmin):
     def _export(self, request: HttpRequest, user: User, actor: str) -> HttpResponse:
         file = io.BytesIO()
         try:
-            export_person(user.id, file, actor=actor, now=timezone.now(), limit=MAX_EXPORT_BYTES)
-        except ExportTooLarge as refusal:
+            with one_at_a_time():
+                export_person(user.id, file, actor=actor, now=timezone.now(), limit=MAX_EXPORT_BYTES)
+        except (ExportTooLarge, ExportBusy) as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.path)
         name = f'attachment; filename="holdfast-{user.id}.zip"'

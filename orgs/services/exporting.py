@@ -2,9 +2,10 @@
 
 import tempfile
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from threading import Lock
 from typing import IO
 
 from accounts.exporting import Export, organizations_of
@@ -15,17 +16,33 @@ from orgs import tenancy
 from orgs.principals import Principal, require_user
 
 MAX_EXPORT_BYTES = 32 * MIB
+_exporting = Lock()
+
+
+class ExportBusy(Exception):
+    """Raised when this process is making another export."""
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Make an export that is answered: each holds much memory and a thread for long. Raises ExportBusy, never waits."""
+    if not _exporting.acquire(blocking=False):
+        raise ExportBusy("Another export is being made; try again in some seconds.")
+    try:
+        yield
+    finally:
+        _exporting.release()
 
 
 def export_myself(principal: Principal, *, now: datetime) -> bytes:
     """Return the archive of the caller, with what they have in the key's organization and in no other.
 
     The key was given for one organization: whoever finds it must not read the others through it.
-    Raises UserRequired, ExportTooLarge.
+    Raises UserRequired, ExportTooLarge, ExportBusy.
     """
     user_id, organization_id = require_user(principal), principal.organization_id
     export = Export(user_id, within, MAX_EXPORT_BYTES)
-    with tempfile.TemporaryFile() as file:
+    with one_at_a_time(), tempfile.TemporaryFile() as file:
         export.write(file, [organization_id], now=now)
         with tenancy.organization(organization_id):
             note_export(export, actor=principal.actor, organization_id=organization_id)

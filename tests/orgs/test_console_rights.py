@@ -8,6 +8,7 @@ import pytest
 from accounts.models import Erasure, User
 from orgs import tenancy
 from orgs.models import Organization
+from orgs.services.exporting import one_at_a_time
 from tests.orgs.console import Browser
 from tests.statements import system_rows
 
@@ -46,6 +47,14 @@ def test_an_export_beyond_the_limit_names_the_command(
 
     assert answer.status_code == 302
     assert "manage.py exportuser" in browser.open(page(user)).content.decode()
+
+
+def test_while_another_export_is_made_the_page_says_so(browser: Browser, user: User) -> None:
+    with one_at_a_time():
+        answer = browser.send(page(user), {"export": "Download"})
+
+    assert answer.status_code == 302
+    assert "Another export is being made" in browser.open(page(user)).content.decode()
 
 
 def test_a_person_is_erased_once_the_address_was_typed(browser: Browser, user: User, operator: User) -> None:
