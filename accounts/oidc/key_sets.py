@@ -1,7 +1,8 @@
 """An issuer's keys as this process knows them: believed for a while, read anew for a key that is not among them.
 
-Reading takes place in a thread of its own. Whoever has keys to go on with does not wait for it, and whoever has none
-waits for no more than three seconds.
+Reading takes place in a thread of its own. Whoever has keys to go on with does not wait for it. Whoever has none waits
+for half a second, which is enough for most issuers, and a few for three more: anybody can make up a key that no issuer
+has, and must not hold the threads of the others with it.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Semaphore, Thread
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -28,12 +29,20 @@ BELIEVED_SECONDS, LEAST_SECONDS, MOST_SECONDS = 600.0, 60.0, 3600.0
 STALE_SECONDS = 24 * 3600.0
 # After a failure the issuer is left alone for this long.
 RETRY_SECONDS = 10.0
-# Tokens of unknown keys cost their sender nothing: no more of them than this have the keys read anew in a minute.
+# Tokens of unknown keys cost their sender nothing. No more of them than this have the keys read anew in a minute, and
+# after one whose key was not there either the next one has to wait for so long.
 READS_A_MINUTE = 20
+REST_SECONDS = 5.0
+# For how long a key that was not there is taken not to be there, without another look.
+MISSING_SECONDS = 10.0
+# How long everybody waits for a read, from its begin.
+BRIEF_SECONDS = 0.5
 # A little more than what a read takes at most, discovery and keys together.
 PATIENCE_SECONDS = fetching.SECONDS + 0.5
 
 Fetch = Callable[[Issuer], Fetched]
+# An algorithm and the id of a key.
+Wanted = tuple[str, str | None]
 
 
 class KeysUnavailable(Exception):
@@ -46,8 +55,9 @@ class Keys(Protocol):
     def find(self, algorithm: str, key_id: str | None) -> list[Key]: ...
 
 
-def keys_of(issuer: Issuer) -> Keys:
-    return RemoteKeys(issuer) if issuer.key_file is None else FileKeys(issuer.key_file)
+def keys_of(issuer: Issuer, patient: Semaphore) -> Keys:
+    """Return the keys of an issuer; `patient` counts who may wait for a slow one, of all issuers together."""
+    return RemoteKeys(issuer, patient) if issuer.key_file is None else FileKeys(issuer.key_file)
 
 
 def fetch_keys(issuer: Issuer) -> Fetched:
@@ -124,6 +134,8 @@ class _Read:
     """One reading of the keys, under way or done."""
 
     begun_at: float
+    # The unknown key that it was begun for, if any.
+    wanted: Wanted | None
     done: Event = field(default_factory=Event)
 
 
@@ -131,26 +143,33 @@ class RemoteKeys:
     """Keys at an address, read by one thread at a time."""
 
     def __init__(
-        self, issuer: Issuer, *, fetch: Fetch = fetch_keys, clock: Callable[[], float] = time.monotonic
+        self,
+        issuer: Issuer,
+        patient: Semaphore,
+        *,
+        fetch: Fetch = fetch_keys,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._issuer, self._fetch, self._clock = issuer, fetch, clock
+        self._issuer, self._patient, self._fetch, self._clock = issuer, patient, fetch, clock
         self._lock = Lock()
         self._known: _Known | None = None
         self._reading: _Read | None = None
         self._failed_at: float | None = None
+        self._vain_at: float | None = None
+        self._missing: dict[Wanted, float] = {}
         self._asked_at: deque[float] = deque()
 
     def find(self, algorithm: str, key_id: str | None) -> list[Key]:
-        called_at = self._clock()
+        called_at, wanted = self._clock(), (algorithm, key_id)
         known = self._believable(called_at)
         # A read that was under way when the token came may have begun before its key was there: hence twice.
         for _ in range(2):
-            found = known.keys.find(algorithm, key_id)
-            if found or known.read_at >= called_at:
+            found = known.keys.find(*wanted)
+            if found or known.read_at >= called_at or self._is_missing(wanted, called_at):
                 return found
-            self._wait(self._begin(for_unknown_key=True))
+            self._wait(self._begin(wanted))
             known = self._known or known
-        found = known.keys.find(algorithm, key_id)
+        found = known.keys.find(*wanted)
         if not found and known.read_at < called_at:
             raise KeysUnavailable("Whether the issuer has this key cannot be told just now; try again.")
         return found
@@ -167,7 +186,7 @@ class RemoteKeys:
             raise KeysUnavailable("The issuer's keys cannot be read just now; try again.")
         return known
 
-    def _begin(self, *, for_unknown_key: bool = False) -> _Read | None:
+    def _begin(self, wanted: Wanted | None = None) -> _Read | None:
         """Return the read that is under way, or begin one; None where the issuer is to be left alone."""
         with self._lock:
             if self._reading is not None:
@@ -175,14 +194,17 @@ class RemoteKeys:
             now = self._clock()
             if self._failed_at is not None and now - self._failed_at < RETRY_SECONDS:
                 return None
-            if for_unknown_key and not self._spend(now):
+            if wanted is not None and not self._spend(now):
                 return None
-            read = _Read(now)
+            read = _Read(now, wanted)
             Thread(target=self._read, args=(read,), name="oidc-keys", daemon=True).start()
             self._reading = read
             return read
 
     def _spend(self, now: float) -> bool:
+        """Tell whether an unknown key may have the keys read now, and count that it does."""
+        if self._vain_at is not None and now - self._vain_at < REST_SECONDS:
+            return False
         while self._asked_at and now - self._asked_at[0] >= 60:
             self._asked_at.popleft()
         if len(self._asked_at) >= READS_A_MINUTE:
@@ -190,10 +212,25 @@ class RemoteKeys:
         self._asked_at.append(now)
         return True
 
+    def _is_missing(self, wanted: Wanted, now: float) -> bool:
+        missed_at = self._missing.get(wanted)
+        return missed_at is not None and now - missed_at < MISSING_SECONDS
+
     def _wait(self, read: _Read | None) -> None:
-        """Wait for a read until it is overdue; what holds it up then (a name that is not resolved) may take long."""
-        if read is not None:
-            read.done.wait(max(read.begun_at + PATIENCE_SECONDS - self._clock(), 0))
+        """Wait for a read: briefly, or, as one of a few, until it is overdue.
+
+        What holds it up then (a name that is not resolved) may take long.
+        """
+        if read is None or read.done.wait(self._left(read, BRIEF_SECONDS)):
+            return
+        if self._patient.acquire(blocking=False):
+            try:
+                read.done.wait(self._left(read, PATIENCE_SECONDS))
+            finally:
+                self._patient.release()
+
+    def _left(self, read: _Read, seconds: float) -> float:
+        return max(read.begun_at + seconds - self._clock(), 0)
 
     def _read(self, read: _Read) -> None:
         """Read the keys in this thread. What was known before stays when it fails."""
@@ -208,11 +245,22 @@ class RemoteKeys:
         finally:
             with self._lock:
                 self._known = known or self._known
+                if known is not None and read.wanted is not None:
+                    self._note_read_for(read.wanted, known)
                 self._failed_at = self._clock() if known is None else None
                 self._reading = None
             read.done.set()
         if known is None:
             _warn(self._issuer.name, reason)
+
+    def _note_read_for(self, wanted: Wanted, known: _Known) -> None:
+        """Remember that the read for an unknown key was in vain, and that the key is missing, if so."""
+        now = self._clock()
+        # As many as the limits of reads let in within these seconds.
+        missing = {key: at for key, at in self._missing.items() if now - at < MISSING_SECONDS and key != wanted}
+        in_vain = not known.keys.find(*wanted)
+        self._vain_at = now if in_vain else None
+        self._missing = missing | {wanted: now} if in_vain else missing
 
 
 def _warn(place: object, reason: object) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from threading import Semaphore
 from typing import Any
 
 from django.conf import settings
@@ -73,7 +74,9 @@ class Verifier:
 
     @classmethod
     def of(cls, issuers: tuple[Issuer, ...]) -> "Verifier":
-        return cls({issuer: keys_of(issuer) for issuer in issuers})
+        # Slow issuers, all together, are left half of the threads that answer calls.
+        patient = Semaphore(max(1, settings.WEB_THREADS // 2))
+        return cls({issuer: keys_of(issuer, patient) for issuer in issuers})
 
     def __bool__(self) -> bool:
         """Tell whether tokens are taken at all."""

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
 
@@ -12,7 +12,17 @@ import pytest
 from accounts.models import User
 from orgs.models import Organization, Role
 from tests import factories
-from tests.accounts.oidc.local_issuer import AUDIENCE, EC, ED25519, RSA, LocalIssuer, local_issuer
+from tests.accounts.oidc.local_issuer import (
+    AUDIENCE,
+    EC,
+    ED25519,
+    KEYS_PATH,
+    RSA,
+    LocalIssuer,
+    Reply,
+    local_issuer,
+    make_key,
+)
 from tests.api.live import Server, document, read_answer, request, serving
 from tests.orgs.tokens import link
 
@@ -107,3 +117,31 @@ def test_a_user_of_several_organizations_names_one(server: Server, issuer: Local
 
     assert (asked.status_code, asked.json()["code"]) == (400, "organization-required")
     assert named.json()["organization"]["id"] == str(other.id)
+
+
+def test_made_up_keys_of_a_slow_issuer_leave_threads_to_others(server: Server, issuer: LocalIssuer, user: User) -> None:
+    with server.client(issuer.token(sub=link(user, issuer.url))) as client:
+        assert client.get("/me").status_code == 200
+    honest = factories.make_key(factories.make_organization()).text
+    forged = [issuer.token(key=make_key(f"made-up-{number}")) for number in range(24)]
+    usual, issuer.asked[:] = issuer.replies[KEYS_PATH], []
+    issuer.replies[KEYS_PATH] = Reply(never=True)
+
+    def call(token: str) -> int:
+        with server.client(token) as client:
+            return client.get("/me").status_code
+
+    try:
+        with ThreadPoolExecutor(24) as pool:
+            calls = [pool.submit(call, token) for token in forged]
+            while KEYS_PATH not in issuer.asked:
+                wait(calls, timeout=0.01)
+            answered = call(honest)
+            waiting = [done for done in calls if not done.done()]
+    finally:
+        issuer.replies[KEYS_PATH] = usual
+
+    assert answered == 200
+    # The issuer was still being waited for.
+    assert waiting
+    assert {done.result() for done in calls} == {503}

@@ -3,59 +3,17 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
+from threading import Semaphore, Thread
 
 import pytest
-from jwcrypto import jwk
 
 from accounts.oidc import key_sets
-from accounts.oidc.fetching import Fetched, Unreachable
+from accounts.oidc.fetching import Unreachable
 from accounts.oidc.issuers import Issuer
 from accounts.oidc.key_sets import FileKeys, KeysUnavailable, RemoteKeys, fetch_keys, read_discovery
 from tests.accounts.oidc.local_issuer import AUDIENCE, DISCOVERY_PATH, KEYS_PATH, LocalIssuer, Reply, make_key
-
-ISSUER = Issuer("https://id.example", frozenset([AUDIENCE]))
-
-
-def document(*keys: jwk.JWK) -> bytes:
-    return json.dumps({"keys": [json.loads(key.export_public()) for key in keys]}).encode()
-
-
-@dataclass
-class Place:
-    """Where keys are read from, and a clock: both as a test sets them."""
-
-    published: list[jwk.JWK] = field(default_factory=lambda: [make_key("one")])
-    max_age: int | None = None
-    now: float = 1000.0
-    reads: int = 0
-    down: bool = False
-    # Waited for by each read, and set once one waits.
-    let_go: Event = field(default_factory=Event)
-    begun: Event = field(default_factory=Event)
-
-    def __post_init__(self) -> None:
-        self.let_go.set()
-        self.keys = RemoteKeys(ISSUER, fetch=self._fetch, clock=lambda: self.now)
-
-    def _fetch(self, issuer: Issuer) -> Fetched:
-        self.reads += 1
-        published = document(*self.published)
-        self.begun.set()
-        assert self.let_go.wait(30)
-        if self.down:
-            raise Unreachable("it is down")
-        return Fetched(published, self.max_age)
-
-    def has(self, key_id: str) -> bool:
-        return bool(self.keys.find("ES256", key_id))
-
-    def settle(self) -> None:
-        """Wait until a read in the background is done."""
-        if reading := self.keys._reading:
-            assert reading.done.wait(30)
+from tests.accounts.oidc.place import ISSUER, PATIENT, Place, document
 
 
 def _in_thread(work: Callable[[], object]) -> tuple[Thread, list[object]]:
@@ -148,36 +106,6 @@ def test_a_read_that_began_before_the_token_came_does_not_tell_that_its_key_is_u
     assert found == [True]
 
 
-def test_tokens_of_unknown_keys_have_the_issuer_asked_so_often_and_no_more() -> None:
-    place = Place()
-    assert place.has("one")
-    place.now += 1
-
-    outcomes: list[bool | None] = []
-    for number in range(100):
-        place.now += 0.01
-        try:
-            outcomes.append(place.has(f"guess-{number}"))
-        except KeysUnavailable:
-            outcomes.append(None)
-
-    assert outcomes == [False] * key_sets.READS_A_MINUTE + [None] * (100 - key_sets.READS_A_MINUTE)
-    assert place.reads == 1 + key_sets.READS_A_MINUTE
-    assert place.has("one")
-
-
-def test_a_minute_later_an_unknown_key_has_the_issuer_asked_again() -> None:
-    place = Place()
-    assert place.has("one")
-    for number in range(key_sets.READS_A_MINUTE):
-        place.now += 0.01
-        place.has(f"guess-{number}")
-    place.now += 60
-    place.published.append(make_key("two"))
-
-    assert place.has("two")
-
-
 def test_one_thread_reads_while_others_wait_for_it() -> None:
     place = Place()
     place.let_go.clear()
@@ -235,7 +163,7 @@ def test_of_a_lost_issuer_it_cannot_be_told_whether_it_has_a_key() -> None:
 
 
 def test_what_is_no_key_set_leaves_the_keys_before_it_in_force(issuer: LocalIssuer) -> None:
-    keys = RemoteKeys(_configured(issuer))
+    keys = RemoteKeys(_configured(issuer), Semaphore(PATIENT))
     assert keys.find("ES256", "first")
     issuer.replies[KEYS_PATH] = Reply(b"<html>")
 
