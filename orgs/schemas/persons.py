@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from accounts.passwords import MOST_CHARACTERS
 from orgs.schemas import Email, In, Out
 
 
@@ -13,7 +14,7 @@ class EraseIn(In):
     """The user's own address, and the password where they have one."""
 
     email: Email
-    password: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    password: Annotated[str, StringConstraints(max_length=MOST_CHARACTERS)] | None = None
 
 
 class ErasureOut(Out):

@@ -17,6 +17,7 @@ from orgs.permissions import EVERYTHING
 from orgs.principals import Principal, require_user
 from orgs.services.api_keys import MintedKey, mint
 from orgs.services.constraints import constraints
+from orgs.services.key_policy import End, named_end
 from orgs.services.key_powers import bounded
 from orgs.services.members import add_member
 from orgs.services.recording import expect, note
@@ -66,7 +67,7 @@ def create_further(principal: Principal, *, name: str, slug: str, now: datetime)
             owner=owner,
             scopes=bounded(principal, EVERYTHING),
             environment=principal.environment,
-            expires_at=own.expires_at if own is not None else None,
+            end=End(named_end(own)),
             made_with=principal.key_id,
         )
 
