@@ -96,6 +96,12 @@ def always_sent(operation: F) -> F:
     return operation
 
 
+def tells_tag(operation: F) -> F:
+    """Declare that an answer carries the ETag of one subject that it shows beside others."""
+    operation.tells_tag = True  # type: ignore[attr-defined]
+    return operation
+
+
 def spare_known_copy(response: HttpResponse, if_none_match: str) -> HttpResponse:
     """Return 304 in place of an answer whose ETag the header names (RFC 9110 §13.1.2), else the answer itself."""
     tag = response.headers.get("ETag")

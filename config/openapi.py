@@ -111,6 +111,8 @@ def _is_tagged(operation: Operation, described: dict[str, Any], schema: OpenAPIS
     if reference is None:
         # A document of the caller's own, whose generation stands in the ETag alone.
         return True
+    if hasattr(operation.view_func, "tells_tag"):
+        return True
     if hasattr(operation.view_func, "always_sent") or IF_MATCH in getattr(operation.view_func, "headers", ()):
         return True
     return "generation" in schema["components"]["schemas"][reference.rpartition("/")[2]]["properties"]

@@ -49,6 +49,7 @@ def _require_open_creation() -> None:
 @of_users
 @precheck(_require_open_creation)
 @across_organizations
+@etags.tells_tag
 def create_organization(request: Request, body: OrganizationIn, response: HttpResponse) -> Status[MadeOrganizationOut]:
     """Create one more organization, which the calling user owns, and its first API key, which is shown once.
 
