@@ -1,4 +1,11 @@
-"""How many of each thing an organization may have: its own number, or else the installation's."""
+"""How many of each thing an organization may have: its own number, or else the installation's.
+
+All of it is counted under the organization's lock, which also begins the one order in which locks are taken, so that
+no two transactions wait for each other: the user, where one is locked at all; the organization; keys, by their ids;
+memberships, the caller's own first; then the invitation, the agent or whatever else changes. Nobody who holds one of
+these takes one from before it. Who comes with an id or a token alone reads without a lock which organization to lock,
+locks it, and then reads again.
+"""
 
 import uuid
 from collections.abc import Callable
@@ -41,7 +48,7 @@ def register(name: str, limited: Limited) -> None:
 def lock(organization_id: uuid.UUID) -> Organization:
     """Lock an organization inside the open scope, so that its things are counted one after the other.
 
-    Taken before any lock of a membership or a key, as everybody does. One that is being erased is not found.
+    Taken before the lock of anything that it has. One that is being erased is not found.
     """
     return Organization.objects.open().select_for_update(no_key=True).get(id=organization_id)
 

@@ -15,7 +15,7 @@ from accounts import lockout
 from accounts.models import User
 from audit.models import Action, Outcome
 from audit.services import record
-from orgs import keys, tenancy
+from orgs import keys, limits, tenancy
 from orgs.authentication import confirm
 from orgs.keys import Environment
 from orgs.models import Invitation, InvitationQuerySet, Membership, Organization
@@ -74,7 +74,13 @@ def prove_account(token: str, password: str, *, address: str | None, now: dateti
     allows revokes it, if it fails. Raises PasswordWrong, TooManyAttempts.
     """
     with tenancy.system():
-        row = _rows(token).filter(digest=keys.digest(token)).pending(now).select_for_update(no_key=True).first()
+        row = (
+            _rows(token)
+            .filter(digest=keys.digest(token))
+            .pending(now)
+            .select_for_update(no_key=True, of=("self",))
+            .first()
+        )
         user = User.objects.with_email(row.email).select_for_update(no_key=True).first() if row else None
         if row is None or user is None:
             return None
@@ -117,9 +123,7 @@ def accept(
     # Before the transaction, since deriving the hash takes long, unless the gate has opened one.
     newcomer = None if has_account or caller else _newcomer(row, display_name, password)
     with constraints(), tenancy.system():
-        # The first lock, as of whoever makes, resends or revokes an invitation; the key's end is by the policy.
-        lock_policy(row.organization_id)
-        row = _find(token, lock=True)
+        row = _lock(token)
         _check_open(row, now)
         if newcomer is not None:
             return _take_place(row, newcomer, add_user(newcomer), now)
@@ -129,15 +133,32 @@ def accept(
 
 
 def _rows(token: str) -> InvitationQuerySet:
-    """Return the rows of a token's id: one or none, and none without a query where the token is mistyped."""
+    """Return the rows of a token's id: one or none, and none without a query where the token is mistyped.
+
+    An organization that is being erased invites nobody any more.
+    """
     token_id = keys.find_key_id(token, keys.INVITATION_FORM)
-    return Invitation.objects.filter(token_id=token_id) if token_id else Invitation.objects.none()
+    rows = Invitation.objects.filter(token_id=token_id, organization__closed_at=None)
+    return rows if token_id else Invitation.objects.none()
 
 
-def _find(token: str, *, lock: bool = False) -> Invitation:
+def _find(token: str) -> Invitation:
     """Return a token's invitation, with its organization; raises Invitation.DoesNotExist."""
+    return _get(_rows(token).select_related("organization"), token)
+
+
+def _lock(token: str) -> Invitation:
+    """Do the same and lock both, the organization, by whose policy the key will end, first as everybody does.
+
+    Whoever resends or revokes the invitation holds it meanwhile; afterwards a token that was replaced is not found.
+    """
+    limits.lock(_find(token).organization_id)
     rows = _rows(token).select_related("organization")
-    row = (rows.select_for_update(no_key=True, of=("self",)) if lock else rows).get()
+    return _get(rows.select_for_update(no_key=True, of=("self",)), token)
+
+
+def _get(rows: InvitationQuerySet, token: str) -> Invitation:
+    row = rows.get()
     if not hmac.compare_digest(bytes(row.digest), keys.digest(token)):
         raise Invitation.DoesNotExist
     return row

@@ -94,10 +94,12 @@ def _check_bearer(
 def revoke_api_key(principal: Principal, row_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
     """Revoke a key of the caller's organization for good, also one more powerful; revoking it again changes nothing.
 
-    Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused.
+    Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRevoked, KeyExpired.
     """
     with tenancy.organization(principal.organization_id):
-        row = APIKey.objects.select_for_update().get(organization_id=principal.organization_id, id=row_id)
+        lock_policy(principal.organization_id)
+        lock_with_own(principal, row_id, now)
+        row = APIKey.objects.get(organization_id=principal.organization_id, id=row_id)
         expect(row, expected)
         check_environment(principal, row.environment)
         mark_revoked(row, actor=principal.actor, now=now)
@@ -108,15 +110,26 @@ def revoke_own_key(
 ) -> None:
     """Do the same to a key of the calling user, at most as powerful as the calling one.
 
-    Raises ScopeMissing too. What the user's role takes from a key does not count.
+    What the user's role takes from a key does not count.
     """
     with tenancy.organization(principal.organization_id):
-        own = APIKey.objects.filter(organization_id=principal.organization_id, user_id=user_id)
-        row = own.select_for_update().get(id=row_id)
+        lock_policy(principal.organization_id)
+        lock_with_own(principal, row_id, now)
+        row = APIKey.objects.get(organization_id=principal.organization_id, user_id=user_id, id=row_id)
         expect(row, expected)
         check_environment(principal, row.environment)
         check_scopes(principal, including(row.scopes) & scopes_of_role(principal.role or ""))
         mark_revoked(row, actor=principal.actor, now=now)
+
+
+def lock_with_own(principal: Principal, row_id: uuid.UUID, now: datetime) -> APIKey | None:
+    """Lock a key and the caller's own, in the order of their ids, after the organization; return the caller's.
+
+    Raises what `confirm` does.
+    """
+    both = APIKey.objects.filter(organization_id=principal.organization_id, id__in=[row_id, principal.key_id])
+    list(both.order_by("id").select_for_update().values("id"))
+    return confirm(principal, now)
 
 
 def mark_revoked(row: APIKey, *, actor: str, now: datetime) -> None:

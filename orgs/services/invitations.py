@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from audit.models import Action
-from orgs import keys, tenancy
+from orgs import keys, limits, tenancy
 from orgs.authentication import confirm
 from orgs.models import Invitation, Membership
 from orgs.principals import Principal
 from orgs.services.constraints import AlreadyMember, constraints
-from orgs.services.members import lock_organization, require_power_over
+from orgs.services.members import require_power_over
 from orgs.services.recording import expect, note
 
 MOST_PENDING = 1_000
@@ -96,9 +96,10 @@ def resend(
 def revoke(principal: Principal, invitation_id: uuid.UUID, *, expected: list[int] | None, now: datetime) -> None:
     """Let an invitation's link work no more; revoking it again changes nothing.
 
-    Raises InvitationUsed, PreconditionFailed, Invitation.DoesNotExist.
+    Raises InvitationUsed, PreconditionFailed, Invitation.DoesNotExist, ScopeMissing, KeyRevoked, KeyExpired.
     """
     with tenancy.organization(principal.organization_id):
+        _lock_caller(principal, now)
         row = _lock(principal, invitation_id, expected)
         if row.revoked_at is None:
             check_undecided(row)
@@ -120,8 +121,11 @@ def check_undecided(row: Invitation) -> None:
 
 
 def _lock_caller(principal: Principal, now: datetime) -> None:
-    """Lock the organization, which keeps the number of its invitations exact, and the caller's own rights."""
-    lock_organization(principal.organization_id)
+    """Lock the organization, which keeps the number of its invitations exact, and the caller's own rights.
+
+    An organization that is being erased is not found.
+    """
+    limits.lock(principal.organization_id)
     confirm(principal, now)
 
 

@@ -10,7 +10,7 @@ from orgs import tenancy
 from orgs.authentication import confirm, find_place, forget
 from orgs.models import APIKey, Organization
 from orgs.principals import Principal
-from orgs.services.api_keys import MintedKey, mark_revoked, mint
+from orgs.services.api_keys import MintedKey, lock_with_own, mark_revoked, mint
 from orgs.services.key_policy import End, check_expiry, earliest, lock_policy, named_end, new_end
 from orgs.services.key_powers import check_environment, check_identity, check_rotation
 from orgs.services.recording import expect, note
@@ -51,10 +51,7 @@ def rotate_api_key(
     """
     with tenancy.organization(principal.organization_id):
         organization = lock_policy(principal.organization_id)
-        # Both keys in one order, as everyone who locks several does.
-        both = APIKey.objects.filter(organization_id=organization.id, id__in=[row_id, principal.key_id])
-        list(both.order_by("id").select_for_update().values("id"))
-        own = confirm(principal, now)
+        own = lock_with_own(principal, row_id, now)
         keys = APIKey.objects.filter(organization_id=organization.id)
         row = (keys if user_id is None else keys.filter(user_id=user_id)).get(id=row_id)
         expect(row, expected)

@@ -60,7 +60,7 @@ def dismiss(principal: Principal, membership_id: uuid.UUID, *, expected: list[in
 def leave(principal: Principal) -> None:
     """Take the calling user's own place away. Raises LastOwner, Membership.DoesNotExist."""
     with tenancy.organization(principal.organization_id):
-        lock_organization(principal.organization_id)
+        limits.lock(principal.organization_id)
         places = Membership.objects.filter(organization_id=principal.organization_id)
         _remove(places.select_for_update().get(user_id=principal.actor_id), actor=principal.actor)
 
@@ -86,7 +86,7 @@ def transfer(
     else:
         raise UserRequired("This key acts as no user: name whose ownership it is, as from_membership_id.")
     with tenancy.organization(principal.organization_id):
-        organization = lock_organization(principal.organization_id)
+        organization = limits.lock(principal.organization_id)
         expect(organization, expected)
         confirm(principal, now)
         giver, taker = _lock_named(organization, giving), _lock_named(organization, to)
@@ -143,7 +143,10 @@ def has_owner(organization_id: uuid.UUID) -> bool:
 
 
 def lock_organization(organization_id: uuid.UUID) -> Organization:
-    """Lock what all changes of members lock first: of two owners demoted at once the second waits, and counts anew."""
+    """Lock what all changes of members lock first: of two owners demoted at once the second waits, and counts anew.
+
+    Also one that is being erased, as `limits.lock` does not: a person who is erased leaves it too.
+    """
     return Organization.objects.select_for_update(no_key=True).get(id=organization_id)
 
 
@@ -156,7 +159,7 @@ def _lock_for(
     principal: Principal, membership_id: uuid.UUID, *, expected: list[int] | None, now: datetime
 ) -> Membership:
     """Lock organization, caller and member, in this order always, so that two who change each other cannot deadlock."""
-    lock_organization(principal.organization_id)
+    limits.lock(principal.organization_id)
     # A demoted admin is believed for some seconds yet: without looking again they could take their own demotion back.
     confirm(principal, now)
     places = Membership.objects.with_users().filter(organization_id=principal.organization_id)

@@ -12,6 +12,7 @@ from orgs.models import Organization, Role
 from orgs.services.invitations import MOST_PENDING
 from tests import factories
 from tests.factories import Answer, Caller
+from tests.orgs.erasing import close
 from tests.orgs.invitations import TOKEN, accept, change, invite, look_up, make_rows, new_email, row_of
 from tests.orgs.places import key_of
 from tests.statements import at_once, audit_of, events_of, rows, system_rows
@@ -291,3 +292,26 @@ def test_an_idempotent_call_shows_the_same_link_again(admin: Caller) -> None:
     answers: list[Answer] = [admin.post("/invitations", body, Idempotency_Key="once") for _ in range(2)]
 
     assert answers[0].json == answers[1].json
+
+
+@pytest.mark.parametrize("path", ["look-up", "accept"])
+def test_nobody_is_invited_any_more_to_what_is_being_erased(
+    admin: Caller, organization: Organization, path: str
+) -> None:
+    made = invite(admin)
+    close(organization)
+
+    answer = Caller("").post(f"/invitations/{path}", {"token": made["token"]}, Authorization="")
+
+    assert (answer.status, answer.code) == (404, "not-found")
+
+
+def test_a_key_that_is_believed_yet_invites_nobody_to_what_is_being_erased(
+    admin: Caller, organization: Organization
+) -> None:
+    close(organization)
+
+    answer = admin.post("/invitations", {"email": new_email(), "role": "member"})
+
+    assert answer.status in (401, 404)
+    assert system_rows("SELECT FROM orgs_invitation WHERE organization_id = %s", organization.id) == []
