@@ -95,6 +95,7 @@ def rename_organization(
         request.principal,
         changes=body.model_dump(exclude_unset=True),
         expected=expected_generations(request, Organization, organization_id),
+        now=timezone.now(),
     )
     return tagged(response, renamed)
 
@@ -150,7 +151,7 @@ def restore_organization(request: Request, organization_id: uuid.UUID, response:
     """
     require_own(request, organization_id)
     expected = expected_generations(request, Organization, organization_id)
-    return tagged(response, organization_deletion.restore(request.principal, expected=expected))
+    return tagged(response, organization_deletion.restore(request.principal, expected=expected, now=timezone.now()))
 
 
 @router.get("/orgs/{id:organization_id}/limits", response=LimitsOut)

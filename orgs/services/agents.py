@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from audit.models import Action
 from orgs import limits, tenancy
+from orgs.authentication import confirm
 from orgs.departures import release_all
 from orgs.models import Agent, APIKey
 from orgs.principals import Principal
@@ -73,12 +74,14 @@ def delete_agent(principal: Principal, agent_id: uuid.UUID, *, expected: list[in
 
     The organization is locked first, so that meanwhile no key is made for the agent or rotated; then its keys, then the
     agent. Whoever is about to name the agent has locked it and is waited for, or waits and does not find it.
-    Raises Agent.DoesNotExist, PreconditionFailed, EnvironmentRefused.
+    Raises Agent.DoesNotExist, PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRevoked, KeyExpired.
     """
     with tenancy.organization(principal.organization_id):
         lock_policy(principal.organization_id)
-        borne = APIKey.objects.filter(organization_id=principal.organization_id, agent_id=agent_id).order_by("id")
-        list(borne.select_for_update())
+        keys = APIKey.objects.filter(organization_id=principal.organization_id).order_by("id")
+        list(keys.filter(Q(agent_id=agent_id) | Q(id=principal.key_id)).select_for_update().values("id"))
+        confirm(principal, now)
+        borne = keys.filter(agent_id=agent_id)
         agents = Agent.objects.filter(organization_id=principal.organization_id)
         agent = agents.select_for_update().get(id=agent_id)
         expect(agent, expected)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from audit.models import Action
 from orgs import limits, tenancy
+from orgs.authentication import confirm as confirm_caller
 from orgs.models import Organization
 from orgs.principals import Principal
 from orgs.services.members import LastOwner, has_owner
@@ -16,9 +17,13 @@ class ConfirmationMissing(Exception):
 
 
 def request_deletion(principal: Principal, *, confirm: str, expected: list[int] | None, now: datetime) -> Organization:
-    """Have the caller's organization deleted after its delay. Raises ConfirmationMissing, PreconditionFailed."""
+    """Have the caller's organization deleted after its delay.
+
+    Raises ConfirmationMissing, PreconditionFailed, ScopeMissing, KeyRevoked, KeyExpired.
+    """
     with tenancy.organization(principal.organization_id):
         found = limits.lock(principal.organization_id)
+        confirm_caller(principal, now)
         expect(found, expected)
         if confirm != found.slug:
             raise ConfirmationMissing("Send confirm=<slug>, the slug of the organization that is to be deleted.")
@@ -35,10 +40,12 @@ def mark_for_deletion(organization_id: uuid.UUID, *, actor: str, now: datetime) 
     return found
 
 
-def restore(principal: Principal, *, expected: list[int] | None) -> Organization:
-    """Cancel the deletion of the caller's organization; raises PreconditionFailed, LastOwner."""
+def restore(principal: Principal, *, expected: list[int] | None, now: datetime) -> Organization:
+    """Cancel the deletion of the caller's organization; raises what a request of it does, and LastOwner."""
     with tenancy.organization(principal.organization_id):
-        expect(limits.lock(principal.organization_id), expected)
+        found = limits.lock(principal.organization_id)
+        confirm_caller(principal, now)
+        expect(found, expected)
         return cancel_deletion(principal.organization_id, actor=principal.actor)
 
 

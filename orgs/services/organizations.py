@@ -73,9 +73,15 @@ def create_further(principal: Principal, *, name: str, slug: str, now: datetime)
 
 
 def rename_organization(
-    principal: Principal, *, changes: Mapping[str, str], expected: list[int] | None
+    principal: Principal, *, changes: Mapping[str, str], expected: list[int] | None, now: datetime
 ) -> Organization:
+    """Give the caller's organization another name or slug, as `set_names` does.
+
+    Raises ScopeMissing, KeyRevoked, KeyExpired too.
+    """
     with tenancy.organization(principal.organization_id):
+        limits.lock(principal.organization_id)
+        confirm(principal, now)
         return set_names(principal.organization_id, changes=changes, actor=principal.actor, expected=expected)
 
 

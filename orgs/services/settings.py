@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.models import Action
 from orgs import limits, tenancy
+from orgs.authentication import confirm
 from orgs.keys import Environment
 from orgs.models import Organization
 from orgs.principals import Principal
@@ -43,13 +44,14 @@ def change_settings(
     """Set the named settings; with `apply_to_existing` also end existing keys as if they were made now.
 
     At most MOST_SHORTENED keys at a time, the oldest first. Audit and event tell the values, but of metadata only that
-    it changed. Raises PreconditionFailed, EnvironmentRefused.
+    it changed. Raises PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRevoked, KeyExpired.
     """
     if apply_to_existing or any(name.startswith(OF_KEYS) for name in changes):
         # The policy is one for the keys of all environments.
         check_environment(principal, Environment.PRODUCTION)
     with tenancy.organization(principal.organization_id):
         found = limits.lock(principal.organization_id)
+        confirm(principal, now)
         expect(found, expected)
         stays = [name for name in changes if name != "metadata" and getattr(found, COLUMNS[name]) == changes[name]]
         changed = {name: to for name, to in changes.items() if name not in stays}
