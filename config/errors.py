@@ -141,6 +141,7 @@ TABLE: dict[type[Exception], Problem] = {
     key_policy.InvalidExpiry: Problem(422, "invalid-expiry", "The key cannot expire then."),
     key_powers.EnvironmentRefused: Problem(403, "environment-refused", "The calling key is for another environment."),
     key_rotation.KeyRotated: Problem(409, "api-key-rotated", "The key has been replaced already."),
+    key_rotation.KeyOverlapping: Problem(409, "api-key-overlapping", "The key that it replaces still works."),
     key_rotation.KeyEnded: Problem(409, "api-key-ended", "The key has ended and cannot be replaced."),
     key_rotation.KeyMissing: Problem(403, "api-key-required", "This is for those who call with an API key."),
     api_keys.UnknownReference: Problem(422, "unknown-reference", "The body names something that is not there."),

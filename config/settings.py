@@ -48,7 +48,7 @@ ORGANIZATIONS_PER_USER = env.integer("ORGANIZATIONS_PER_USER", 20, least=1, most
 ORG_MAX_MEMBERS = env.integer("ORG_MAX_MEMBERS", 1_000, least=1, most=1_000_000)
 # Agents of an organization, likewise.
 ORG_MAX_AGENTS = env.integer("ORG_MAX_AGENTS", 1_000, least=1, most=1_000_000)
-# API keys of an organization that are neither revoked nor expired, likewise.
+# API keys of an organization that can be used, of a rotation one, likewise.
 ORG_MAX_API_KEYS = env.integer("ORG_MAX_API_KEYS", 1_000, least=1, most=1_000_000)
 
 # How long an answer kept for an Idempotency-Key is replayed.

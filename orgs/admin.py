@@ -278,7 +278,7 @@ class APIKeyAdmin(SubjectAdmin):
         actor, overlap = actor_of(request), key_rotation.DEFAULT_OVERLAP
         try:
             minted = key_rotation.rotate_operator_key(rows[0].id, overlap=overlap, actor=actor, now=timezone.now())
-        except (key_rotation.KeyRotated, key_rotation.KeyEnded) as refusal:
+        except (key_rotation.KeyRotated, key_rotation.KeyOverlapping, key_rotation.KeyEnded) as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return None
         return self._show(request, minted)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from orgs.models import Agent, APIKey, Membership, Organization
@@ -80,9 +80,20 @@ def _count_agents(organization_id: uuid.UUID) -> int:
 
 
 def _count_api_keys(organization_id: uuid.UUID) -> int:
-    """Count the keys that can be used: those revoked and expired stay listed, for ever."""
-    living = Q(expires_at=None) | Q(expires_at__gt=Now())
-    return APIKey.objects.filter(living, organization_id=organization_id, revoked_at=None).count()
+    """Count the keys that can be used: those revoked and expired stay listed, for ever.
+
+    Nor does one count whose user has left or was deactivated, or whose successor works: a rotation adds none.
+    """
+    places = Membership.objects.filter(
+        organization_id=organization_id, user_id=OuterRef("user_id"), user__is_active=True
+    )
+    borne = APIKey.objects.filter(Q(user_id=None) | Exists(places), _living(), organization_id=organization_id)
+    return borne.exclude(_living("replaced_by__"), replaced_by__isnull=False).count()
+
+
+def _living(path: str = "") -> Q:
+    unending = Q(**{f"{path}expires_at": None}) | Q(**{f"{path}expires_at__gt": Now()})
+    return Q(**{f"{path}revoked_at": None}) & unending
 
 
 register("members", Limited(_count_members, lambda organization: organization.max_members, "ORG_MAX_MEMBERS"))

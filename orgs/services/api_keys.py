@@ -195,7 +195,9 @@ def mint(
     replaces: APIKey | None = None,
     **bearer: Any,
 ) -> MintedKey:
-    limits.hold(organization.id, "api_keys")
+    if replaces is None:
+        # Who replaces a key has locked the organization before it, and takes the place that the old one had.
+        limits.hold(organization.id, "api_keys")
     made = keys.generate(keys.PREFIXES[environment])
     row = APIKey.objects.create(
         organization=organization,

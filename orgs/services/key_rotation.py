@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from audit.models import Action
 from orgs import tenancy
@@ -21,6 +22,10 @@ MAX_OVERLAP = timedelta(days=30)
 
 class KeyRotated(Exception):
     """Raised when a key is to be replaced that has its successor already."""
+
+
+class KeyOverlapping(Exception):
+    """Raised when a key is to be replaced whose own predecessor still works: else one key could become any number."""
 
 
 class KeyEnded(Exception):
@@ -46,8 +51,8 @@ def rotate_api_key(
     The new one lives as long as somebody said of the old one, where nothing is named, else as the organization's
     policy has it, which bounds it as the calling key's named end does. Of two at once the second finds the key
     replaced.
-    Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRotated, KeyEnded,
-    InvalidExpiry, KeyRevoked, KeyExpired.
+    Raises APIKey.DoesNotExist, PreconditionFailed, EnvironmentRefused, ScopeMissing, KeyRotated, KeyOverlapping,
+    KeyEnded, InvalidExpiry, KeyRevoked, KeyExpired.
     """
     with tenancy.organization(principal.organization_id):
         organization = lock_policy(principal.organization_id)
@@ -80,7 +85,7 @@ def rotate_own_key(principal: Principal, *, overlap: timedelta, now: datetime) -
     No key prolongs its own life beyond what was meant for it. One that ends by policy was meant to live on, with a new
     secret each time.
 
-    Raises KeyMissing, KeyRotated, KeyRevoked, KeyExpired.
+    Raises KeyMissing, KeyRotated, KeyOverlapping, KeyRevoked, KeyExpired.
     """
     with tenancy.organization(principal.organization_id):
         organization = lock_policy(principal.organization_id)
@@ -101,7 +106,7 @@ def rotate_own_key(principal: Principal, *, overlap: timedelta, now: datetime) -
 
 
 def rotate_operator_key(row_id: uuid.UUID, *, overlap: timedelta, actor: str, now: datetime) -> MintedKey:
-    """Do the same for an operator, in the system scope. Raises APIKey.DoesNotExist, KeyRotated, KeyEnded."""
+    """Do the same for an operator, in the system scope. Raises what `rotate_api_key` does of the key."""
     with tenancy.system():
         organization = lock_policy(APIKey.objects.values_list("organization_id", flat=True).get(id=row_id))
         row = APIKey.objects.select_for_update().get(id=row_id)
@@ -146,6 +151,9 @@ def _check_replaceable(row: APIKey, now: datetime) -> None:
         raise KeyRotated("The key has been replaced already.")
     if row.expires_at is not None and row.expires_at <= now:
         raise KeyEnded("The key has expired.")
+    before = APIKey.objects.filter(organization_id=row.organization_id, replaced_by_id=row.id, revoked_at=None)
+    if before.filter(Q(expires_at=None) | Q(expires_at__gt=now)).exists():
+        raise KeyOverlapping("The key that this one replaces still works: wait until it ends, or revoke it.")
 
 
 def _check_user(principal: Principal, row: APIKey) -> None:

@@ -277,6 +277,40 @@ def test_a_key_rotates_itself_once(owner: Caller) -> None:
     assert (answer.status, answer.code) == (409, "api-key-rotated")
 
 
+def test_a_key_does_not_rotate_itself_while_its_predecessor_works(owner: Caller) -> None:
+    """Else a key of any scope could fill the organization with keys that all work."""
+    made = owner.post(OWN, {}).json
+
+    answer = Caller(made["key"]).post(OWN, {})
+
+    assert (answer.status, answer.code) == (409, "api-key-overlapping")
+
+
+def test_nobody_rotates_a_key_while_its_predecessor_works(owner: Caller, old: MintedKey) -> None:
+    made = rotate(owner, old).json
+
+    answer = owner.post(f"/api-keys/{made['id']}/rotate", {})
+
+    assert (answer.status, answer.code) == (409, "api-key-overlapping")
+
+
+def test_a_key_whose_predecessor_was_revoked_is_rotated(owner: Caller, old: MintedKey) -> None:
+    made = rotate(owner, old).json
+    owner.delete(f"/api-keys/{old.row.id}")
+
+    answer = owner.post(f"/api-keys/{made['id']}/rotate", {})
+
+    assert (answer.status, answer.json["replaces_id"]) == (201, made["id"])
+
+
+def test_a_key_whose_predecessor_has_ended_is_rotated(owner: Caller) -> None:
+    made = owner.post(OWN, {"overlap_seconds": 0}).json
+
+    answer = Caller(made["key"]).post(OWN, {})
+
+    assert (answer.status, answer.json["replaces_id"]) == (201, made["id"])
+
+
 def test_a_key_in_its_overlap_makes_none_that_outlives_it(owner: Caller) -> None:
     owner.post(OWN, {"overlap_seconds": 3600})
 
@@ -311,10 +345,9 @@ def test_a_key_that_rotated_itself_gets_the_same_answer_again(owner: Caller) -> 
 def test_the_answer_of_a_rotation_is_not_given_to_the_new_key(owner: Caller) -> None:
     first = owner.post(OWN, {}, Idempotency_Key="1").json
 
-    again = Caller(first["key"]).post(OWN, {}, Idempotency_Key="1").json
+    again = Caller(first["key"]).post(OWN, {}, Idempotency_Key="1")
 
-    assert again["id"] != first["id"]
-    assert again["replaces_id"] == first["id"]
+    assert (again.status, again.code) == (409, "api-key-overlapping")
 
 
 def test_a_key_that_ended_itself_gets_nothing_again(owner: Caller) -> None:

@@ -42,7 +42,7 @@ def test_accepting_locks_the_organization_before_the_invitation(founder: Caller,
     assert answer.status == 201, answer
 
 
-@pytest.mark.parametrize("method, path, body", [("DELETE", "", None), ("POST", "/resend", {})])
+@pytest.mark.parametrize(("method", "path", "body"), [("DELETE", "", None), ("POST", "/resend", {})])
 def test_changing_an_invitation_locks_the_organization_before_it(
     founder: Caller, organization: Organization, method: str, path: str, body: Any
 ) -> None:
