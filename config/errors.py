@@ -128,6 +128,7 @@ TABLE: dict[type[Exception], Problem] = {
     constraints.SlugTaken: Problem(409, "slug-taken", "The slug is taken."),
     constraints.AlreadyMember: Problem(409, "already-member", "This user is a member already."),
     constraints.InvitationExists: Problem(409, "invitation-exists", "This address is invited already."),
+    members.UserInactive: Problem(409, "user-inactive", "The user's account is deactivated."),
     members.LastOwner: Problem(409, "last-owner", "The organization would be left without an owner."),
     members.TransferRefused: Problem(409, "transfer-refused", "The organization cannot be transferred so."),
     invitations.TooManyInvitations: Problem(409, "too-many-invitations", "Too many invitations are pending."),

@@ -35,6 +35,7 @@ REFUSALS = (
     constraints.SlugTaken,
     constraints.AlreadyMember,
     members.LastOwner,
+    members.UserInactive,
     key_policy.InvalidExpiry,
     api_keys.UnknownReference,
     ObjectDoesNotExist,

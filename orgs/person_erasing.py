@@ -1,5 +1,6 @@
 """Erasing what this app holds of a person, in the open system scope."""
 
+import logging
 import uuid
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from orgs.models import APIKey, Invitation, Membership, Organization
 from orgs.services.members import LastOwner, erase_place
 from orgs.services.recording import note
 
+logger = logging.getLogger("holdfast.erasing")
+
 BATCH = 100
 
 
@@ -20,10 +23,21 @@ def leave_organizations(user_id: uuid.UUID, *, actor: str) -> int:
     """Take away every place of the user; return how many there were.
 
     Raises LastOwner, with the slugs of all organizations that would be left without an owner and are to stay.
+    """
+    left, alone = _leave(user_id, actor)
+    if alone:
+        slugs = ", ".join(sorted(alone))
+        raise LastOwner(f"Name another owner first, or ask for the deletion of the organization: {slugs}.")
+    return left
+
+
+def _leave(user_id: uuid.UUID, actor: str) -> tuple[int, list[str]]:
+    """Return how many places went, and the slugs of the organizations that would be left without an owner.
+
     Organizations are locked by their ids' order, so that two who leave the same ones do not wait for each other.
     """
     places = Membership.objects.filter(user_id=user_id).select_related("organization").order_by("organization_id")
-    alone, left = [], 0
+    left, alone = 0, []
     for place in places:
         try:
             with transaction.atomic():
@@ -34,10 +48,7 @@ def leave_organizations(user_id: uuid.UUID, *, actor: str) -> int:
         except (Membership.DoesNotExist, Organization.DoesNotExist):
             # Taken away by another since it was listed, or gone with its organization.
             continue
-    if alone:
-        slugs = ", ".join(sorted(alone))
-        raise LastOwner(f"Name another owner first, or ask for the deletion of the organization: {slugs}.")
-    return left
+    return left, alone
 
 
 def delete_api_keys_batch(where: Q, *, actor: str, limit: int = BATCH) -> int:
@@ -52,8 +63,14 @@ def delete_api_keys_batch(where: Q, *, actor: str, limit: int = BATCH) -> int:
 
 
 def erase_places(user_id: uuid.UUID, actor: str) -> dict[str, int]:
-    """Take away places that were given since the erasure was asked for."""
-    return {"memberships": leave_organizations(user_id, actor=actor)}
+    """Take away places that were given since the erasure was asked for.
+
+    One that cannot be is told in the log and holds nothing else up; the erasure does not end before it is gone.
+    """
+    left, alone = _leave(user_id, actor)
+    if alone:
+        logger.warning("The erasure of the user %s waits for another owner of: %s", user_id, ", ".join(sorted(alone)))
+    return {"memberships": left}
 
 
 def erase_invitations(user_id: uuid.UUID, actor: str) -> dict[str, int]:

@@ -26,6 +26,10 @@ class LastOwner(Exception):
     """Raised when an organization would be left without an owner who is active."""
 
 
+class UserInactive(Exception):
+    """Raised when somebody would get a place whose account is deactivated, as that of a person is who is erased."""
+
+
 class TransferRefused(Exception):
     """Raised when an organization cannot be handed on from this member to that one."""
 
@@ -101,8 +105,13 @@ def transfer(
 
 
 def add_member(organization: Organization, user: User, *, role: str, actor: str) -> Membership:
-    """Give a user a place in an organization, inside the open scope. Raises AlreadyMember, LimitReached."""
+    """Give a user a place in an organization, inside the open system scope.
+
+    Raises AlreadyMember, LimitReached, UserInactive.
+    """
     with constraints(), transaction.atomic():
+        if not User.objects.filter(id=user.id, is_active=True).exists():
+            raise UserInactive("This user's account is deactivated.")
         limits.hold(organization.id, "members")
         made = Membership.objects.create(organization=organization, user=user, role=role, owner_id=user.id)
         note(Action.MEMBERSHIP_CREATED, made, actor, role=made.role)

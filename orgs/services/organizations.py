@@ -26,9 +26,14 @@ LIMITS = ("max_members", "max_agents", "max_api_keys")
 
 
 def create_organization(*, name: str, slug: str, owner: User, actor: str | None = None) -> Organization:
-    """Create an organization with its first owner, who made it where no actor is named. Raises SlugTaken."""
+    """Create an organization with its first owner, who made it where no actor is named.
+
+    Raises SlugTaken, UserInactive.
+    """
     actor = actor or f"user:{owner.id}"
     with constraints(), tenancy.system():
+        # Whoever begins to erase the owner is waited for, or waits and then finds that they own this.
+        User.objects.select_for_update(no_key=True).get(id=owner.id)
         made = Organization.objects.create(name=name, slug=slug, owner_id=owner.id)
         note(Action.ORGANIZATION_CREATED, made, actor, slug=slug)
         add_member(made, owner, role=Role.OWNER, actor=actor)

@@ -12,6 +12,7 @@ from accounts.holdings import Holding, holdings
 from accounts.models import Erasure, User
 from orgs import tenancy
 from orgs.connections import limit_statements
+from orgs.models import Membership
 from orgs.person_erasing import leave_organizations
 from orgs.principals import Principal, require_user
 from orgs.services.proving import charge
@@ -80,7 +81,7 @@ def request_erasure(user_id: uuid.UUID, *, by: str, now: datetime) -> Erasure:
 
 
 def carry_on(erasure_id: uuid.UUID, *, now: datetime) -> Erasure:
-    """Erase all that is there in batches, and end the erasure once nothing can come any more.
+    """Erase all that is there in batches, and end the erasure once nothing is left and nothing can come any more.
 
     Safe to be killed between any two statements, and to run twice at once: each batch holds the erasure's lock.
     """
@@ -89,7 +90,9 @@ def carry_on(erasure_id: uuid.UUID, *, now: datetime) -> Erasure:
             pass
     with tenancy.system():
         erasure = Erasure.objects.select_for_update().get(id=erasure_id)
-        if erasure.finished_at is None and is_quiet(erasure, settle=settle_time(), now=now):
+        quiet = erasure.finished_at is None and is_quiet(erasure, settle=settle_time(), now=now)
+        # A place stays whose organization would lose its last owner: the user must not take it along.
+        if quiet and not Membership.objects.filter(user_id=erasure.user_id).exists():
             end_erasure(erasure, now=now)
     return erasure
 
