@@ -41,6 +41,15 @@ CREATE POLICY {table}_needed ON {table} AS RESTRICTIVE FOR INSERT TO {app}
 """
 UNNEEDED = "DROP POLICY {table}_needed ON {table}"
 
+NARROW = """
+REVOKE INSERT, UPDATE, DELETE ON {table} FROM {app};
+GRANT {rights} ON {table} TO {app};
+"""
+WIDE = """
+REVOKE UPDATE ON {table} FROM {app};
+GRANT INSERT, UPDATE, DELETE ON {table} TO {app};
+"""
+
 
 def fence(table: str, *, column: str = "organization_id", append_only: bool = False) -> migrations.RunSQL:
     """Return the operation that puts `table` behind row-level security for both serving roles.
@@ -72,6 +81,13 @@ def needs_organization(table: str) -> migrations.RunSQL:
     """Return the operation that refuses a tenant's new row once its organization is gone, where no reference does."""
     words = {"table": table, "app": APP_ROLE}
     return migrations.RunSQL(NEEDED.format(**words), UNNEEDED.format(**words))
+
+
+def narrow(table: str, *, verbs: tuple[str, ...], columns: tuple[str, ...]) -> migrations.RunSQL:
+    """Return the operation that leaves a tenant of a fenced table these verbs and the change of these columns alone."""
+    named = ", ".join(columns)
+    words = {"table": table, "app": APP_ROLE, "rights": ", ".join([*verbs, f"UPDATE ({named})"])}
+    return migrations.RunSQL(NARROW.format(**words), WIDE.format(**words))
 
 
 def same_organization(table: str, column: str, target: str, target_column: str = "id") -> migrations.RunSQL:

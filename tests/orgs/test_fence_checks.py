@@ -9,10 +9,13 @@ import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection, connections, transaction
+from django.db import ProgrammingError, connection, connections, transaction
 
 from operations.embedded.postgres import SUPERUSER
+from orgs import tenancy
 from orgs.checks import missing_roles, overpowered_roles, tenant_tables, unfenced_tables
+from orgs.models import Organization
+from orgs.policies import narrow
 from tests.orgs.servers import CHECKOUT, connected_as, role, service_environ, superuser
 from tests.statements import rows
 
@@ -101,6 +104,61 @@ def test_migrating_is_refused_while_a_table_is_unfenced() -> None:
 
     with pytest.raises(SystemCheckError, match=r"holdfast\.E001"):
         call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
+
+
+RIGHTS = """
+SELECT privilege_type, ARRAY['*'] FROM information_schema.table_privileges
+WHERE table_name = %(table)s AND grantee = 'holdfast_app'
+UNION ALL
+SELECT privilege_type, array_agg(column_name::text ORDER BY column_name) FROM information_schema.column_privileges c
+WHERE table_name = %(table)s AND grantee = 'holdfast_app' AND NOT EXISTS (
+    SELECT FROM information_schema.table_privileges t
+    WHERE (t.table_name, t.grantee, t.privilege_type) = (c.table_name, c.grantee, c.privilege_type))
+GROUP BY 1
+"""
+
+
+def rights_on(table: str) -> dict[str, list[str]]:
+    """Return what a tenant's role may do with a table, and with which columns where not with all."""
+    return dict(rows(RIGHTS.replace("%(table)s", f"'{table}'")))
+
+
+@pytest.mark.parametrize("column", ["id", "created_at", "max_members", "max_agents", "max_api_keys", "closed_at"])
+def test_a_tenant_does_not_change_what_operators_decide_of_its_organization(
+    organization: Organization, column: str
+) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"), tenancy.organization(organization.id):
+        rows(f"UPDATE orgs_organization SET {column} = {column}")
+
+
+@pytest.mark.parametrize(
+    ("table", "verbs"),
+    [
+        ("orgs_organization", set()),
+        ("orgs_membership", {"DELETE"}),
+        ("orgs_invitation", {"INSERT"}),
+        ("orgs_agent", {"INSERT", "DELETE"}),
+        ("orgs_apikey", {"INSERT", "DELETE"}),
+    ],
+)
+def test_a_tenant_makes_and_deletes_no_rows_but_those_that_its_operations_do(table: str, verbs: set[str]) -> None:
+    found = rights_on(table)
+
+    assert set(found) == {"SELECT", "UPDATE"} | verbs
+    assert "*" not in found["UPDATE"]
+
+
+def test_a_tenant_never_changes_whose_a_key_is_or_what_it_may_do() -> None:
+    never = {"id", "organization_id", "key_id", "digest", "scopes", "user_id", "agent_id", "owner_id", "environment"}
+
+    assert not never & set(rights_on("orgs_apikey")["UPDATE"])
+
+
+@pytest.mark.usefixtures("taken_back")
+def test_the_narrowing_of_a_tenants_rights_can_be_reversed() -> None:
+    rows(str(narrow("orgs_agent", verbs=("INSERT", "DELETE"), columns=("name",)).reverse_sql))
+
+    assert rights_on("orgs_agent") == {verb: ["*"] for verb in ("SELECT", "INSERT", "UPDATE", "DELETE")}
 
 
 def test_the_serving_roles_have_no_power_to_bypass() -> None:

@@ -12,8 +12,8 @@ from orgs.models import Organization, Role
 from orgs.services.invitations import MOST_PENDING
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.orgs.erasing import close
 from tests.orgs.invitations import TOKEN, accept, change, invite, look_up, make_rows, new_email, row_of
+from tests.orgs.organization_erasing import close
 from tests.orgs.places import key_of
 from tests.statements import at_once, audit_of, events_of, rows, system_rows
 
