@@ -36,7 +36,7 @@ up: install
 # The tests start PostgreSQL and Valkey themselves, in a temporary folder. The long ones run reduced; test-all runs them whole.
 # `make test TESTS=tests/orgs` runs some of them.
 test: install-dev
-	$(VENV)/bin/python -m pytest -m "not slow" $(TESTS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" $(TESTS)
 
 test-all: install-dev
 	$(VENV)/bin/python -m pytest $(TESTS)

@@ -74,14 +74,11 @@ def prove_account(token: str, password: str, *, address: str | None, now: dateti
     allows revokes it, if it fails. Raises PasswordWrong, TooManyAttempts.
     """
     with tenancy.system():
-        row = (
-            _rows(token)
-            .filter(digest=keys.digest(token))
-            .pending(now)
-            .select_for_update(no_key=True, of=("self",))
-            .first()
-        )
-        user = User.objects.with_email(row.email).select_for_update(no_key=True).first() if row else None
+        rows = _rows(token).filter(digest=keys.digest(token)).pending(now)
+        # The user, then the invitation, then the counts: one order for all who lock several of them.
+        seen = rows.first()
+        user = User.objects.with_email(seen.email).select_for_update(no_key=True).first() if seen else None
+        row = rows.select_for_update(no_key=True, of=("self",)).first()
         if row is None or user is None:
             return None
         _count_attempt(row, now)
@@ -90,8 +87,8 @@ def prove_account(token: str, password: str, *, address: str | None, now: dateti
     proven = user.is_active and check_password(password, user.password)
     with tenancy.system():
         if proven:
-            lockout.forgive(admission, now=now)
             Invitation.objects.filter(id=row.id, attempts__gt=0).update(attempts=F("attempts") - 1)
+            lockout.forgive(admission, now=now)
             return user.id
         lockout.record_wait(admission)
         _note_failure(row.id, now)
