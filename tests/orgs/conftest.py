@@ -8,6 +8,7 @@ from pytest_django import Settings
 from accounts.models import User
 from orgs import tenancy
 from orgs.models import Organization
+from orgs.services.api_keys import MintedKey
 from tests import factories
 from tests.accounts.oidc.conftest import issuer
 from tests.accounts.oidc.local_issuer import LocalIssuer
@@ -80,3 +81,9 @@ def site() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+@pytest.fixture
+def old(organization: Organization) -> MintedKey:
+    """A key of an agent, which is to be replaced."""
+    return factories.make_key(organization, scopes=("tasks:write",), agent=factories.make_agent(organization))
