@@ -25,7 +25,7 @@ from accounts.receipts import sign
 from api.documents import timestamp
 from api.models import IdempotentAnswer
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 
 # In place of the address in Django's log of what operators did to the user.
 NOBODY = "erased user"
@@ -48,7 +48,7 @@ def begin_erasure(user_id: uuid.UUID, *, by: str, now: datetime) -> Erasure:
         user_id=user_id, defaults={"requested_at": now, "refused_at": now, "requested_by": by}
     )
     if begun:
-        record(Action.USER_ERASURE_REQUESTED, organization_id=None, actor=by, subject_type="user", subject_id=user_id)
+        record_of_user(Action.USER_ERASURE_REQUESTED, user_id, actor=by)
     keep_out(erasure, now=now)
     return erasure
 
@@ -84,12 +84,10 @@ def end_erasure(erasure: Erasure, *, now: datetime) -> None:
         }
     )
     erasure.save(update_fields=["finished_at", "receipt"])
-    record(
+    record_of_user(
         Action.USER_ERASED,
-        organization_id=None,
+        erasure.user_id,
         actor=erasure.requested_by,
-        subject_type="user",
-        subject_id=erasure.user_id,
         erased=erasure.counts,
     )
 

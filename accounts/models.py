@@ -16,7 +16,7 @@ from api import encryption
 from api.fields import ExactJSONField
 from api.identifiers import new_id
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 
 # Of a user: saved only where they are named.
 OWN_FIELDS = {"id", "preferences", "generation"}
@@ -42,9 +42,7 @@ class UserManager(BaseUserManager["User"]):
         if password is not None:
             validate_password(password, self.model(email=email))
         made = self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
-        record(
-            Action.USER_CREATED, organization_id=None, actor="operator:shell", subject_type="user", subject_id=made.id
-        )
+        record_of_user(Action.USER_CREATED, made.id, actor="operator:shell")
         return made
 
     def with_email(self, email: str | None) -> "models.QuerySet[User]":

@@ -104,12 +104,20 @@ def rotate_api_key(
     request: Request, row_id: uuid.UUID, response: HttpResponse, body: RotationIn = ROTATION
 ) -> Status[MintedKeyOut]:
     """Replace a key, at most as powerful as the calling one, by a new one; the old one works for an overlap."""
+    return rotated_response(request, response, row_id, body)
+
+
+def rotated_response(
+    request: Request, response: HttpResponse, row_id: uuid.UUID, body: RotationIn, *, user_id: uuid.UUID | None = None
+) -> Status[MintedKeyOut]:
+    """Replace a key, of this user where one is named, and answer with the new one."""
     minted = key_rotation.rotate_api_key(
         request.principal,
         row_id,
         overlap=timedelta(seconds=body.overlap_seconds),
         expires_at=body.expires_at,
         expected=expected_generations(request, APIKey, row_id),
+        user_id=user_id,
         now=timezone.now(),
     )
     return minted_response(response, minted)

@@ -12,7 +12,7 @@ from api import etags
 from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
 from api.headers import reads
 from orgs import tenancy
-from orgs.api.api_keys import minted_response
+from orgs.api.api_keys import minted_response, rotated_response
 from orgs.api.parameters import Cursor, Limit
 from orgs.models import APIKey
 from orgs.permissions import Scope, any_key, of_users, requires
@@ -97,13 +97,4 @@ def rotate_my_key(
     request: Request, row_id: uuid.UUID, response: HttpResponse, body: RotationIn = ROTATION
 ) -> Status[MintedKeyOut]:
     """Replace a key that acts as the calling user and is at most as powerful as the calling one."""
-    minted = key_rotation.rotate_api_key(
-        request.principal,
-        row_id,
-        overlap=timedelta(seconds=body.overlap_seconds),
-        expires_at=body.expires_at,
-        expected=expected_generations(request, APIKey, row_id),
-        user_id=require_user(request.principal),
-        now=timezone.now(),
-    )
-    return minted_response(response, minted)
+    return rotated_response(request, response, row_id, body, user_id=require_user(request.principal))

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 
 
 class WeakPassword(Exception):
@@ -27,5 +27,5 @@ def add_user(user: User) -> str:
     """Save a new user inside the open scope, and return who they are as an actor. The address may be taken."""
     user.save(force_insert=True)
     actor = f"user:{user.id}"
-    record(Action.USER_CREATED, organization_id=None, actor=actor, subject_type="user", subject_id=user.id)
+    record_of_user(Action.USER_CREATED, user.id, actor=actor)
     return actor

@@ -14,7 +14,7 @@ from api.etags import PreconditionFailed
 from api.merging import merge
 from api.responses import Document
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 from orgs import functions, tenancy
 from orgs.models import Membership
 from orgs.permissions import Scope
@@ -58,12 +58,10 @@ def change_myself(principal: Principal, *, changes: dict[str, Any], expected: li
         changed = _apply(user, changes)
         if changed:
             user.save(update_fields=changed)
-            record(
+            record_of_user(
                 Action.USER_CHANGED,
-                organization_id=None,
+                user_id,
                 actor=principal.actor,
-                subject_type="user",
-                subject_id=user_id,
                 fields=changed,
             )
 
@@ -119,12 +117,10 @@ def _store(principal: Principal, text: str, expected: list[int] | None) -> Docum
         stored, generation = functions.call(STORE_SETTINGS, [str(user_id), text, expected])
         if not stored:
             raise PreconditionFailed(f"The current generation is {generation}.")
-        record(
+        record_of_user(
             Action.USER_SETTINGS_CHANGED,
-            organization_id=None,
+            user_id,
             actor=principal.actor,
-            subject_type="user",
-            subject_id=user_id,
             generation=generation,
         )
     return Document(generation, text)

@@ -14,6 +14,8 @@ from tests.operations.service import PATIENCE, Service
 from tests.service.live import CHECKOUT, client, new_key
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n+(Send it again)?", re.DOTALL | re.MULTILINE)
+# CI has it: .ci/service asks with it whether the service is ready.
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 _PLACEHOLDERS = ("http://127.0.0.1:8000", "hf_…")
 
 
@@ -54,7 +56,7 @@ def test_the_example_of_the_readme_does_what_it_says(service: Service, key: str,
     assert _states(service, key) == ["completed"]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_the_commands_of_the_quickstart_do_what_it_says(service: Service, key: str, tmp_path: Path) -> None:
     commands = blocks("docs/quickstart.md", "bash")
 
@@ -79,7 +81,7 @@ def test_the_worker_of_the_how_to_completes_a_task(service: Service, key: str, t
     assert _states(service, key) == ["completed"]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key: str, tmp_path: Path) -> None:
     *reading, following = blocks("docs/how-to/read-the-audit-trail.md", "bash")
 
@@ -94,7 +96,7 @@ def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key
     ]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_the_command_of_the_agent_how_to_makes_an_agent(service: Service, key: str, tmp_path: Path) -> None:
     [command] = blocks("docs/how-to/describe-an-agent.md", "bash")
 
@@ -103,7 +105,7 @@ def test_the_command_of_the_agent_how_to_makes_an_agent(service: Service, key: s
     assert json.loads(said)["card"]["skills"][0]["id"] == "route"
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_the_command_of_the_how_to_invites_a_member(service: Service, key: str, tmp_path: Path) -> None:
     [command] = blocks("docs/how-to/invite-members.md", "bash")
 

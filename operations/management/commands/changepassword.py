@@ -4,7 +4,7 @@ from django.contrib.auth.management.commands import changepassword
 
 from accounts.models import ConsoleSession
 from audit.models import Action
-from audit.services import record
+from audit.services import record_of_user
 from operations.people import find_user
 from orgs import tenancy
 
@@ -18,11 +18,9 @@ class Command(changepassword.Command):
             user = find_user(options["username"] or "")
             said: str | None = super().handle(*args, **{**options, "username": user.email})
             ConsoleSession.objects.of(user).delete()
-            record(
+            record_of_user(
                 Action.USER_PASSWORD_CHANGED,
-                organization_id=None,
+                user.id,
                 actor="operator:shell",
-                subject_type="user",
-                subject_id=user.id,
             )
         return said
