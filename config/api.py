@@ -12,6 +12,7 @@ from ninja.renderers import BaseRenderer
 from api import documents
 from config import errors
 from config.openapi import complete
+from coordination.api import routers as coordination_routers
 from orgs.api import routers as orgs_routers
 from orgs.gate import APIKeyBearer, gate
 from sessions_store.api import router as sessions_router
@@ -58,5 +59,5 @@ errors.install(api)
 # The hot paths come first: routes are tried in order.
 api.add_router("", tasks_router)
 api.add_router("", sessions_router)
-for orgs_router in orgs_routers:
-    api.add_router("", orgs_router)
+for router in (*orgs_routers, *coordination_routers):
+    api.add_router("", router)

@@ -21,6 +21,7 @@ from api import cursors, documents, etags, idempotency, requests
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
+from coordination import connections, names
 from orgs import authentication, bearers, limits, permissions, principals
 from orgs.api import me, organizations
 from orgs.services import (
@@ -156,6 +157,12 @@ TABLE: dict[type[Exception], Problem] = {
     leases.LeaseTokenMissing: Problem(422, "lease-token-missing", "The lease's token is missing."),
     users.PreferencesTooLarge: Problem(413, "preferences-too-large", "The preferences are too large."),
     stores.SettingsTooLarge: Problem(413, "settings-too-large", "The settings are too large."),
+    names.InvalidName: Problem(400, "invalid-name", "A name is empty, too long, or holds what no name may hold."),
+    names.InvalidTTL: Problem(400, "invalid-ttl", "A time to live is zero, below, or too long."),
+    names.InvalidValue: Problem(400, "invalid-value", "The value is not JSON."),
+    names.ValueTooLarge: Problem(400, "value-too-large", "The value is too large."),
+    connections.Unavailable: Problem(503, "valkey-unavailable", "Valkey cannot be reached just now; try again."),
+    connections.ClusterRefused: Problem(503, "valkey-cluster", "Valkey runs in cluster mode, which is not supported."),
     OperationalError: UNAVAILABLE,
     InterfaceError: UNAVAILABLE,
 }

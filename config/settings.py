@@ -6,6 +6,9 @@ safe on the one machine it serves: the host names and open sign-up.
 
 from pathlib import Path
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from api.addresses import PATIENCE
 from config.environment import Environment
 
@@ -80,6 +83,7 @@ INSTALLED_APPS = [
     "api",
     "accounts",
     "orgs",
+    "coordination",
     "events",
     "sessions_store",
     "tasks",
@@ -150,7 +154,16 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2},
+        # Keys are made by coordination/keys.py, whole.
+        "KEY_FUNCTION": "coordination.shared.plain_key",
+        "REVERSE_KEY_FUNCTION": "coordination.shared.plain_name",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": 2,
+            "SOCKET_TIMEOUT": 2,
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            # Nothing is sent twice: see coordination/connections.py.
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0), "protocol": 2},
+        },
     }
 }
 

@@ -31,6 +31,18 @@ class Scope(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     TASKS_ADMIN = "tasks:admin"
+    CACHE_READ = "cache:read"
+    CACHE_WRITE = "cache:write"
+    CACHE_ADMIN = "cache:admin"
+    RATE_LIMITS_READ = "rate-limits:read"
+    RATE_LIMITS_WRITE = "rate-limits:write"
+    RATE_LIMITS_ADMIN = "rate-limits:admin"
+    LOCKS_READ = "locks:read"
+    LOCKS_WRITE = "locks:write"
+    LOCKS_ADMIN = "locks:admin"
+    QUEUES_READ = "queues:read"
+    QUEUES_WRITE = "queues:write"
+    QUEUES_ADMIN = "queues:admin"
     AUDIT_READ = "audit:read"
     AUDIT_WRITE = "audit:write"
     AUDIT_ADMIN = "audit:admin"
@@ -43,7 +55,10 @@ EVERYTHING = tuple(scope.value for scope in Scope if scope.endswith(":admin"))
 ROLE_SCOPES: dict[str, tuple[str, ...]] = {
     "owner": EVERYTHING,
     "admin": (Scope.ORGS_WRITE, *(scope for scope in EVERYTHING if scope != Scope.ORGS_ADMIN)),
-    "member": (Scope.ME_ADMIN, Scope.ORGS_READ, Scope.AGENTS_READ, Scope.SESSIONS_WRITE, Scope.TASKS_WRITE),
+    "member": (
+        *(Scope.ME_ADMIN, Scope.ORGS_READ, Scope.AGENTS_READ, Scope.SESSIONS_WRITE, Scope.TASKS_WRITE),
+        *(Scope.CACHE_WRITE, Scope.RATE_LIMITS_WRITE, Scope.LOCKS_WRITE, Scope.QUEUES_WRITE),
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from config.api import api
 from orgs import tenancy
 from orgs.models import Organization, Role
 from tests import factories
+from tests.api import cache_bodies, locks_bodies, queues_bodies, rate_limits_bodies
 from tests.factories import Caller
 from tests.orgs.places import place_of
 
@@ -162,6 +163,10 @@ class Scene:
                 "append": False,
                 "last_chunk": True,
             },
+            **cache_bodies.BODIES,
+            **locks_bodies.BODIES,
+            **queues_bodies.BODIES,
+            **rate_limits_bodies.BODIES,
         }
         return bodies[operation]
 
@@ -189,6 +194,10 @@ def make_scene(organization: Organization | None = None) -> Scene:
         "task_id": task["id"],
         "context_id": task["context_id"],
         "artifact_id": "made",
+        # Names of coordination, which stand for whatever is put there.
+        "resource": "report",
+        "name": "daily",
+        "queue": "mail",
         "entry_id": owner.get("/audit").json["items"][0]["id"],
     }
     users = (factories.make_member(organization, role) for role in (Role.OWNER, Role.MEMBER))

@@ -2,49 +2,16 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
-from django.test import Client
-
 from accounts.models import User
-from api import documents
-from config.api import api
+from coordination import keys, shared
 from orgs.models import Organization, Role
 from tests import factories
-from tests.factories import API, Answer, Caller, text_message
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation as the OpenAPI document has it."""
-
-    name: str
-    method: str
-    path: str
-    scope: str | None
-
-    @property
-    def ids(self) -> bool:
-        """Does its path name something?"""
-        return "{" in self.path
-
-    @property
-    def lists(self) -> bool:
-        return self.method == "GET" and self.name.startswith("list_") and not self.ids
-
-
-@cache
-def operations() -> dict[str, Operation]:
-    paths = api.get_openapi_schema(path_prefix=f"{API}/")["paths"]
-    return {
-        described["operationId"]: Operation(
-            described["operationId"], method.upper(), path.removeprefix(API), described.get("x-required-scope")
-        )
-        for path, methods in paths.items()
-        for method, described in methods.items()
-    }
+from tests.factories import Caller, text_message
+from tests.service import cache_calls, locks_calls, queues_calls, rate_limits_calls
+from tests.service.call import Call, Operation, operations
 
 
 class Scene:
@@ -134,35 +101,11 @@ class Scene:
             found[listing] = [{**item, "last_used_at": None} for item in items]
         return found
 
-
-@dataclass(frozen=True)
-class Call:
-    """Path parameters, query, body and headers of one call."""
-
-    ids: dict[str, str] = field(default_factory=dict)
-    body: Any = None
-    query: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def by(self, caller: Caller, operation: Operation) -> Answer:
-        return caller.call(operation.method, self._path(operation), self.body, **self.headers)
-
-    def by_nobody(self, operation: Operation) -> Answer:
-        """Send the call without any Authorization header."""
-        raw = b"" if self.body is None else documents.dumps(self.body).encode()
-        client = Client(raise_request_exception=False)
-        client.handler = factories.HANDLER
-        url = f"{API}{self._path(operation)}"
-        response = client.generic(operation.method, url, raw, content_type="application/json")
-        return Answer(response.status_code, dict(response.headers), response.content)
-
-    def with_other_ids(self) -> "Call":
-        """Return the call with identifiers that nothing has."""
-        nothing = {name: "none" if name == "artifact_id" else str(uuid.uuid4()) for name in self.ids}
-        return Call(nothing, self.body, self.query, self.headers)
-
-    def _path(self, operation: Operation) -> str:
-        return operation.path.format_map(self.ids) + self.query
+    def shared(self) -> dict[bytes, bytes | None]:
+        """Return all that the organization has in Valkey but its rate limits, by key."""
+        client = shared.connection.client()
+        found = client.scan_iter(match=f"{keys.prefix(self.organization.id)}*", count=1000)
+        return {key: client.dump(key) for key in found if b":ratelimit:api" not in key}
 
 
 def _slug() -> str:
@@ -247,6 +190,15 @@ def _listing(*needed: str) -> Callable[[Scene], Call]:
     return call
 
 
+__all__ = ["CALLS", "NAMESPACED", "Call", "Operation", "Scene", "operations"]
+
+# What names something that is there for whoever names it, in a space of names of each organization.
+NAMESPACED = {
+    *cache_calls.NAMESPACED,
+    *locks_calls.NAMESPACED,
+    *queues_calls.NAMESPACED,
+    *rate_limits_calls.NAMESPACED,
+}
 CALLS: dict[str, Callable[[Scene], Call]] = {
     "accept_invitation": _accept,
     "append_artifact": lambda scene: _task(scene, text_message()),
@@ -323,4 +275,8 @@ CALLS: dict[str, Callable[[Scene], Call]] = {
     "sign_up": _sign_up,
     "submit_task": _submit_task,
     "transfer_organization": _transfer,
+    **cache_calls.CALLS,
+    **locks_calls.CALLS,
+    **queues_calls.CALLS,
+    **rate_limits_calls.CALLS,
 }

@@ -13,7 +13,7 @@ from config.api import api
 from orgs.permissions import LEVELS, Scope
 from tests import factories
 from tests.factories import Answer, Caller
-from tests.service.calls import CALLS, Call, Operation, Scene, operations
+from tests.service.calls import CALLS, NAMESPACED, Call, Operation, Scene, operations
 
 PUBLIC = {"accept_invitation", "look_up_invitation", "sign_up"}
 # A key may always ask who it is.
@@ -22,7 +22,7 @@ ANY_KEY = {"me", "rotate_own_key"}
 OF_USERS = {"create_my_key", "get_my_key", "list_my_keys", "revoke_my_key", "rotate_my_key"}
 GUARDED = [name for name in sorted(operations()) if name not in PUBLIC]
 SCOPED = [name for name in GUARDED if name not in ANY_KEY]
-NAMING = [name for name in GUARDED if operations()[name].ids]
+NAMING = [name for name in GUARDED if operations()[name].ids and name not in NAMESPACED]
 LISTING = [name for name in GUARDED if operations()[name].lists]
 # What a user has in every organization, which no path names.
 SETTINGS = {"change_me", "get_settings", "merge_settings", "replace_settings"}
@@ -84,7 +84,7 @@ def test_every_operation_has_an_entry_that_says_how_to_call_it() -> None:
 
 
 def test_every_operation_is_walked_by_one_test_of_the_outsider() -> None:
-    assert sorted([*NAMING, *LISTING, *OTHERS, *PUBLIC]) == sorted(operations())
+    assert sorted([*NAMING, *NAMESPACED, *LISTING, *OTHERS, *PUBLIC]) == sorted(operations())
 
 
 def test_every_operation_is_in_the_document() -> None:
@@ -118,6 +118,20 @@ def test_an_outsider_cannot_tell_what_exists_from_what_does_not(name: str, scene
     foreign, missing = call.by(stranger.owner, operation), call.with_other_ids().by(stranger.owner, operation)
 
     assert _without_request_id(foreign) == _without_request_id(missing)
+    assert _succeeds(call.by(scene.owner, operation))
+
+
+@pytest.mark.parametrize("name", sorted(NAMESPACED))
+def test_an_outsider_who_uses_the_same_names_reaches_nothing_of_the_owners(
+    name: str, scene: Scene, stranger: Scene
+) -> None:
+    operation, call = _prepared(name, scene)
+    before = scene.shared()
+
+    answer = call.by(stranger.owner, operation)
+
+    assert answer.status < 500
+    assert scene.shared() == before
     assert _succeeds(call.by(scene.owner, operation))
 
 

@@ -1,0 +1,1 @@
+"""What several agents and workers share for a moment: cache, rate limits, locks and queues, on Valkey or Redis."""

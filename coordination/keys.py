@@ -1,0 +1,46 @@
+"""The keys on the wire: `{organization}:pattern`. Needs no Django.
+
+The braces are the hash tag of Redis' cluster specification: all keys of one organization have one slot, so whatever
+keys a script names, it touches one. Nothing but these functions makes a key; docs/reference/keys.md lists them.
+"""
+
+import uuid
+
+# The tag of those who use the classes without an organization.
+NOBODY = "-"
+Tenant = uuid.UUID | str
+
+
+def prefix(organization: Tenant | None) -> str:
+    """Return what every key of an organization begins with, and no key of another."""
+    return f"{{{organization or NOBODY}}}:"
+
+
+def cache(organization: Tenant | None, resource: str, name: str) -> str:
+    return f"{prefix(organization)}cache:{resource}:{name}"
+
+
+def computing(organization: Tenant | None, resource: str, name: str) -> str:
+    """Name who computes the value that is missing from the cache."""
+    return f"{prefix(organization)}computing:{resource}:{name}"
+
+
+def rate_limit(organization: Tenant | None, resource: str, name: str) -> str:
+    return f"{prefix(organization)}ratelimit:{resource}:{name}"
+
+
+def lock(organization: Tenant | None, resource: str, name: str) -> str:
+    return f"{prefix(organization)}lock:{resource}:{name}"
+
+
+def fencing(organization: Tenant | None) -> str:
+    """Name the counter that the organization's fencing numbers come from."""
+    return f"{prefix(organization)}fencing"
+
+
+def queue(organization: Tenant | None, name: str) -> str:
+    return f"{prefix(organization)}queue:{name}"
+
+
+def session(organization: Tenant | None, session_id: Tenant) -> str:
+    return f"{prefix(organization)}session:{session_id}"
