@@ -12,6 +12,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import ClusterDownError, MovedError, NoScriptError
 
+from coordination.bells import Bells
 from coordination.calls import Call
 
 T = TypeVar("T")
@@ -81,11 +82,12 @@ class Connection:
 
 
 class AsyncConnection:
-    """The same for asyncio, one for each event loop."""
+    """The same for asyncio, one for each event loop. `bells` wakes those who wait."""
 
     def __init__(self, client: Callable[[], redis.asyncio.Redis]) -> None:
         self.client = client
         self.breaker = Breaker()
+        self.bells = Bells(client, self.breaker)
 
     async def run(self, call: Call[T]) -> T:
         """As Connection.run."""
