@@ -14,6 +14,12 @@ SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+WAITED = Histogram(
+    "holdfast_http_wait_seconds",
+    "Time that calls waited because they asked to; it is no part of the time to answer.",
+    ["method", "route"],
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 20),
+)
 
 
 @cache
@@ -26,6 +32,11 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
     requests, durations = _series(method, route, status)
     requests.inc()
     durations.observe(seconds)
+
+
+def observe_wait(method: str, route: str, seconds: float) -> None:
+    """Note how long a call waited that found nothing at first."""
+    WAITED.labels(method, route).observe(seconds)
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

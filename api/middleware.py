@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from api import metrics
+from api import metrics, waiting
 from api.problems import Problem, problem_response
 from api.requests import client_address, request_id
 from audit.origin import Origin, set_origin
@@ -43,15 +43,26 @@ class RequestMiddleware:
             response.headers.pop("Content-Length", None)
         elif not response.streaming and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
-        seconds = time.perf_counter() - started
-        self._note(request, response, seconds)
+        call = request.META.get(waiting.CALL)
+        if call is None:
+            self._note(request, response, time.perf_counter() - started)
+        else:
+            call.began = call.began or started
+            if call.pause is None and not call.noted:
+                call.noted = True
+                self._note(request, response, time.perf_counter() - call.began, call.waited)
         return response
 
     @staticmethod
-    def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+    def _note(request: HttpRequest, response: HttpResponseBase, seconds: float, waited: float | None = None) -> None:
         route = request.resolver_match.route if request.resolver_match else "unmatched"
         method = request.method if request.method in METHODS else "OTHER"
-        metrics.observe(str(method), route, response.status_code, seconds)
+        if waited is None:
+            metrics.observe(str(method), route, response.status_code, seconds)
+        else:
+            # The service's work alone: a call that waits as its caller wishes is not slow.
+            metrics.observe(str(method), route, response.status_code, seconds - waited)
+            metrics.observe_wait(str(method), route, waited)
         if logger.isEnabledFor(logging.INFO):
             # Made directly: `logger.info` would first walk the stack to find out that this line wrote it.
             line = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "request", None, None)
@@ -60,7 +71,7 @@ class RequestMiddleware:
                 "path": request.path[:300],
                 "status": response.status_code,
                 "milliseconds": round(seconds * 1000, 2),
-            }
+            } | ({} if waited is None else {"waited_milliseconds": round(waited * 1000, 2)})
             logger.handle(line)
 
 

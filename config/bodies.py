@@ -98,6 +98,11 @@ class Bodies:
             del self._held_by[body.holder]
         return True
 
+    def hold_whole(self, body: "Body", holder: str) -> bool:
+        """Have a call hold its body to the last byte, also a small one; False when there is no room for it."""
+        body.holder = body.holder or holder
+        return self.hold(body, body.size)
+
     async def _fill(self, body: "Body", receive: Receive, declared: int | None) -> None:
         now = asyncio.get_running_loop().time
         ends = now() + self.whole_seconds

@@ -17,7 +17,7 @@ from accounts import stores
 from accounts.erasing import LastOperator
 from accounts.exporting import ExportTooLarge
 from accounts.oidc import key_sets, tokens
-from api import cursors, documents, etags, idempotency, requests
+from api import cursors, documents, etags, idempotency, requests, waiting
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
@@ -85,6 +85,8 @@ TABLE: dict[type[Exception], Problem] = {
     requests.InvalidParameter: Problem(
         422, "invalid-parameter", "A query parameter is not one that this operation takes."
     ),
+    waiting.InvalidWait: Problem(400, "invalid-wait", "A wait is negative, too long, or no number."),
+    waiting.TooManyWaits: Problem(503, "too-many-waits", "Too many calls wait; try again, or without a wait."),
     requests.UnexpectedBody: Problem(422, "unexpected-body", "This operation takes no body."),
     cursors.InvalidCursor: Problem(422, "invalid-cursor", "The cursor does not belong here."),
     # Ninja's own, for a body that its parser cannot read; the gate has parsed the body before.

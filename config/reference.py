@@ -14,7 +14,7 @@ django.setup()
 
 from accounts.oidc import tokens  # noqa: E402  (settings come first)
 from accounts.stores import MAX_SETTINGS_BYTES  # noqa: E402
-from api import cursors, documents, metadata, requests  # noqa: E402
+from api import cursors, documents, metadata, requests, waiting  # noqa: E402
 from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
@@ -120,8 +120,8 @@ def _may(role: str, needed: str) -> bool:
 
 
 def limits() -> str:
-    waiting = bodies.Bodies()
-    held = f"{_size(waiting.held_at_most)} a process, {_size(waiting.held_by_one)} an organization, under `make up`"
+    patience = bodies.Bodies()
+    held = f"{_size(patience.held_at_most)} a process, {_size(patience.held_by_one)} an organization, under `make up`"
     rows = (
         ("a body", _size(requests.DEFAULT_BODY_LIMIT), "413 `body-too-large`"),
         ("a body without a valid key", _size(bodies.UNCOUNTED_BYTES), "401 `unauthenticated`, 413 `body-too-large`"),
@@ -142,9 +142,12 @@ def limits() -> str:
         ("lines of an export", f"{MAX_LINES:,}, 1,000 by default", "422 `invalid`"),
         ("an export", _size(cursors.PAGE_BYTES), "the export ends"),
         ("a page of messages or chunks, a history", _size(cursors.PAGE_BYTES), "the page or the history ends"),
-        ("seconds without a byte of a body, under `make up`", f"{waiting.idle_seconds:g}", "408 `body-too-slow`"),
-        ("seconds for a whole body, under `make up`", f"{waiting.whole_seconds:g}", "408 `body-too-slow`"),
+        ("seconds without a byte of a body, under `make up`", f"{patience.idle_seconds:g}", "408 `body-too-slow`"),
+        ("seconds for a whole body, under `make up`", f"{patience.whole_seconds:g}", "408 `body-too-slow`"),
         ("large bodies and answers under way", held, "503 `too-many-bodies`, `too-many-answers`"),
+        ("seconds that a call waits", f"{waiting.MAX_WAIT_SECONDS}", "400 `invalid-wait`"),
+        ("such seconds where no ASGI server waits", f"{waiting.MAX_THREAD_SECONDS:g}", "it is answered as it stands"),
+        ("calls that wait, of a process or an organization", "[settings](settings.md)", "503 `too-many-waits`"),
         ("pending invitations of an organization", f"{MOST_PENDING:,}", "409 `too-many-invitations`"),
         ("the life of an invitation's link", f"{MOST_HOURS // 24} days", "422 `invalid`"),
         ("wrong passwords with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),

@@ -12,11 +12,15 @@ from django.urls import Resolver404, resolve
 
 from api.middleware import RequestMiddleware
 from api.requests import PlainRequest
+from api.waiting import CALL, WaitingCall
+from audit.origin import set_origin
 from config import errors
-from config.bridge import Message, Send, environ_from
+from config.bridge import Environ, Message, Send, environ_from
 from operations.health import live
 
 logger = logging.getLogger("holdfast.errors")
+# Without a meaning in HTTP; nobody is there to be told. What nginx notes for the same.
+CALLER_GONE = 499
 
 
 async def refuse(scope: Message, send: Send, error: Exception) -> None:
@@ -41,16 +45,32 @@ async def say_alive(scope: Message, send: Send) -> None:
     await _respond(scope, send, live)
 
 
+def note_gone(scope: Message, call: WaitingCall) -> None:
+    """Note and count a call whose caller hung up while it waited, by the status that proxies use for it."""
+
+    def nothing(request: HttpRequest) -> HttpResponse:
+        # What the first try found out about the caller.
+        set_origin(call.origin)
+        return HttpResponse(status=CALLER_GONE)
+
+    call.resume()
+    _note(scope, nothing, {CALL: call, "HTTP_X_REQUEST_ID": call.origin.request_id})
+
+
 async def _respond(scope: Message, send: Send, respond: Callable[[HttpRequest], HttpResponse]) -> None:
+    response = _note(scope, respond, {})
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+    content = b"" if scope["method"] == "HEAD" else response.content  # type: ignore[attr-defined]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _note(scope: Message, respond: Callable[[HttpRequest], HttpResponse], more: Environ) -> HttpResponseBase:
     def routed(request: HttpRequest) -> HttpResponseBase:
         with suppress(Resolver404):
             request.resolver_match = resolve(request.path_info)
         return respond(request)
 
-    request = PlainRequest(environ_from(scope, BytesIO(), 0))
+    request = PlainRequest(environ_from(scope, BytesIO(), 0) | more)
     # In a context that is new: the origin that it names is that of no other call.
-    response = Context().run(RequestMiddleware(routed), request)
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    content = b"" if scope["method"] == "HEAD" else response.content  # type: ignore[attr-defined]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    return Context().run(RequestMiddleware(routed), request)

@@ -150,6 +150,12 @@ DATABASES = {
 # Threads of each web process behind the one port of `make up`, each with its own database connection.
 WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=64)
 
+# Calls that wait at once in one ASGI process. A worker of granian takes 1,024 connections, of several workers each its
+# part, unless `--backpressure` says otherwise; ordinary calls need some of them too.
+WAITING_CALLS = env.integer("WAITING_CALLS", 600, least=0, most=100_000)
+# Of those, the most of one organization.
+WAITING_CALLS_PER_ORGANIZATION = env.integer("WAITING_CALLS_PER_ORGANIZATION", 300, least=0, most=100_000)
+
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

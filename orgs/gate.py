@@ -2,7 +2,8 @@
 
 query parameters, authentication, scope, the operation's own precheck, body, the operation's own proof, and for a POST
 with an Idempotency-Key the transaction that keeps work and answer together. A write of what has no tag is refused
-before it runs where it comes on the condition of one. After a GET, an answer that the caller has already is spared.
+before it runs where it comes on the condition of one. An operation that waits is tried again later, in whole where an
+ASGI front waits. After a GET, an answer that the caller has already is spared.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from ninja.params.models import BodyModel, QueryModel
 from ninja.security import HttpBearer
 
 from api import documents, etags, idempotency, requests
+from api.waiting import Waiting, pause_or_wait
 from audit.models import Action, Outcome
 from audit.origin import current_origin
 from audit.services import record
@@ -72,10 +74,14 @@ def gate(run: Run) -> Run:
             key = idempotency.find_key(request) if request.method == "POST" else None
             if refused is not None:
                 response = refused
-            elif key is None:
-                response = run(request, **path)
             else:
-                response = _run_once(request, operation, key, body, lambda: run(request, **path))
+                try:
+                    response = _perform(request, operation, run, path, key, body)
+                except Waiting as pause:
+                    found = pause_or_wait(pause, lambda: _perform(request, operation, run, path, key, body))
+                    if found is None:
+                        return HttpResponse(status=202)
+                    response = found
             if response.status_code in (401, 403, 429) and operation.auth_callbacks:
                 # The operation refused, such as to grant more than the key holds; its transaction is over.
                 _record_refused_principal(request, documents.parse(response.content)["detail"])
@@ -190,6 +196,15 @@ def _read(request: Request, operation: Operation, *, takes_body: bool, limit: in
         raise requests.UnexpectedBody("This operation takes no body.")
     request.document = requests.parse_body(request, body) if body and takes_body else None
     return body
+
+
+def _perform(
+    request: Request, operation: Operation, run: Run, path: dict[str, Any], key: str | None, body: bytes
+) -> HttpResponse:
+    """Run the operation once. Where it is to be tried again, what an Idempotency-Key opened has been taken back."""
+    if key is None:
+        return run(request, **path)
+    return _run_once(request, operation, key, body, lambda: run(request, **path))
 
 
 def _run_once(
