@@ -13,7 +13,10 @@ from pathlib import Path
 from benchmarks.rounds import Measured, Work
 
 RESULTS = Path(__file__).with_name("results")
-PACKAGES = ("django", "django-ninja", "granian", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "starlette", "uvicorn")
+PACKAGES = (
+    *("django", "django-ninja", "granian", "psycopg", "redis"),
+    *("fastapi", "sqlalchemy", "asyncpg", "starlette", "uvicorn", "limits"),
+)
 
 HEADS = (
     ("requests/s", 10), ("min–max", 15), ("× peer", 7), ("cpu ×", 6), ("p50 ms", 7), ("p95", 7), ("p99", 7),
@@ -121,7 +124,7 @@ def caution(measured: Sequence[Measured]) -> str:
 
 
 def save(
-    measured: Sequence[Measured], flat: Sequence[object], verdicts: Sequence[Verdict], options: dict[str, object]
+    measured: Sequence[Measured], by_turns: Sequence[object], verdicts: Sequence[Verdict], options: dict[str, object]
 ) -> Path:
     """Write everything measured to a file named for the time; return its path."""
     RESULTS.mkdir(exist_ok=True)
@@ -134,7 +137,7 @@ def save(
         "options": options,
         "verdicts": [{**asdict(verdict), "met": verdict.met} for verdict in verdicts],
         "rounds": [asdict(one) for one in measured],
-        "flatness": [vars(one) for one in flat],
+        "by turns": [vars(one) for one in by_turns],
     }
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return path

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import FrameType
 
 import psycopg
+import redis
 
-from benchmarks import first_answer, flatness, report, rounds
+from benchmarks import coordination, first_answer, flatness, report, rounds
 from benchmarks.contestants import FLOOR, ONE_PORT, OURS, PEER, Contestant, NotPrepared, Running
 from benchmarks.load import Load, LoadFailed
 from benchmarks.processes import Process, StartFailed, free_port, move, on_core, running, two_cores
@@ -22,6 +23,10 @@ from operations.embedded import CannotStart, servers
 
 CONTESTANTS = {"peer": PEER, "floor": FLOOR, "ours": OURS, "one-port": ONE_PORT}
 WORKS = {"append": rounds.APPEND, "task": rounds.GET_TASK, "session": rounds.GET_SESSION}
+FAILURES = (
+    *(BadAnswer, CannotStart, LoadFailed, NotPrepared, StartFailed),
+    *(OSError, psycopg.Error, redis.RedisError),
+)
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="measured in each round (4)")
     parser.add_argument("--warm-up", type=float, default=1.0, help="seconds before each round (1)")
     parser.add_argument("--connections", type=int, default=32, help="each with one request under way (32)")
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--contestants", nargs="*", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--works", nargs="*", choices=WORKS, default=list(WORKS))
     parser.add_argument("--no-flatness", dest="flatness", action="store_false", help="skip short against long tasks")
     parser.add_argument("--no-first-answer", dest="first_answer", action="store_false", help="skip the starts of up")
+    parser.add_argument("--no-coordination", dest="coordination", action="store_false", help="skip limits and locks")
     parser.add_argument("--database-core", choices=("load", "application", "free"), default="load")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a budget is not met")
     return parser.parse_args(arguments)
@@ -55,7 +61,7 @@ def main() -> int:
     options = parse()
     try:
         verdicts = measure(options)
-    except (BadAnswer, CannotStart, LoadFailed, NotPrepared, StartFailed, OSError, psycopg.Error) as problem:
+    except FAILURES as problem:
         say(f"benchmarks: {problem}")
         return 2
     return int(options.strict and not all(verdict.met for verdict in verdicts))
@@ -92,7 +98,9 @@ def measure(options: argparse.Namespace) -> list[report.Verdict]:
         measured = compete(options, scene)
         # Before the next measurement, which may fail.
         print(report.table(measured, PEER.name), flush=True)
-        return judge(options, measured, flat(options, scene), waits)
+        histories = flat(options, scene)
+        shared = coordination.compete(environment["REDIS_URL"], say) if options.coordination else []
+        return judge(options, measured, histories, shared, waits)
 
 
 def postmaster(url: str, core: int | None) -> Process | None:
@@ -147,6 +155,7 @@ def judge(
     options: argparse.Namespace,
     measured: Sequence[rounds.Measured],
     histories: Sequence[flatness.Flat],
+    shared: Sequence[coordination.Timed],
     waits: Sequence[report.Verdict],
 ) -> list[report.Verdict]:
     """Hold what was measured against the budgets; print and keep it."""
@@ -156,8 +165,10 @@ def judge(
         for name in ("ours", "one-port")
         if {"peer", name} <= set(options.contestants)
     ]
-    verdicts = [*rates, *(one.verdict() for one in histories), *waits]
-    print(flatness.table(histories), "", *(verdict.line() for verdict in verdicts), sep="\n")
+    verdicts = [*rates, *(one.verdict() for one in histories), *coordination.verdicts(shared), *waits]
+    print(
+        flatness.table(histories), coordination.table(shared), "", *(verdict.line() for verdict in verdicts), sep="\n"
+    )
     print(report.caution(measured))
-    say(f"Kept in {report.save(measured, histories, verdicts, vars(options))}")
+    say(f"Kept in {report.save(measured, [*histories, *shared], verdicts, vars(options))}")
     return verdicts

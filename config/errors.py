@@ -21,7 +21,7 @@ from api import cursors, documents, etags, idempotency, requests, waiting
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from coordination import connections, names
+from coordination import connections, names, rate_limits
 from orgs import authentication, bearers, limits, permissions, principals
 from orgs.api import me, organizations
 from orgs.services import (
@@ -163,6 +163,9 @@ TABLE: dict[type[Exception], Problem] = {
     names.InvalidTTL: Problem(400, "invalid-ttl", "A time to live is zero, below, or too long."),
     names.InvalidValue: Problem(400, "invalid-value", "The value is not JSON."),
     names.ValueTooLarge: Problem(400, "value-too-large", "The value is too large."),
+    rate_limits.InvalidLimit: Problem(400, "invalid-limit", "A rate limit cannot be this large or this small."),
+    rate_limits.InvalidWindow: Problem(400, "invalid-window", "A window is shorter than 1 ms or longer than a day."),
+    rate_limits.InvalidCost: Problem(400, "invalid-cost", "A cost is below one or above the limit."),
     connections.Unavailable: Problem(503, "valkey-unavailable", "Valkey cannot be reached just now; try again."),
     connections.ClusterRefused: Problem(503, "valkey-cluster", "Valkey runs in cluster mode, which is not supported."),
     OperationalError: UNAVAILABLE,

@@ -19,6 +19,7 @@ from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
+from coordination import rate_limits  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.models import MAX_DELETION_DELAY_DAYS  # noqa: E402
@@ -158,6 +159,8 @@ def limits() -> str:
         ("days from the request to delete an organization to its end", f"{MAX_DELETION_DELAY_DAYS}", "422 `invalid`"),
         ("the life of an API key, where it has an end", f"{MAX_KEY_LIFETIME.days:,} days", "422 `invalid-expiry`"),
         ("the overlap of a rotation", f"{MAX_OVERLAP.days} days", "422 `invalid`"),
+        ("what a rate limit allows in a window", f"{rate_limits.MAX_REQUESTS:,}", "400 `invalid-limit`"),
+        ("a rate limit's window", "a day; at least 1 ms", "400 `invalid-window`"),
         ("keys shortened by one change of the policy", f"{MOST_SHORTENED}", "the rest stays; send it again"),
     )
     return GENERATED + (

@@ -20,6 +20,7 @@ from demonstration.agent import (
     work_through_a_crash,
 )
 from demonstration.identity import keep_what_is_ones_own
+from demonstration.limits import limit_itself
 from demonstration.members import work_with_a_member
 from demonstration.wire import Off, connected, sign_up
 from demonstration.worker import KEY_VARIABLE, work
@@ -33,6 +34,7 @@ def demonstrate(url: str) -> None:
         task = work_through_a_crash(agent, url, key)
         read_events_back(agent, task)
         repeat_a_post(agent)
+        limit_itself(agent)
         look_as_an_outsider(url, session, task)
         work_with_a_member(agent, url)
         keep_what_is_ones_own(agent, url)

@@ -1,11 +1,16 @@
 -- A sliding-window log. One list per limit: an entry "time:before:cost" for what was spent at a time (microseconds of
 -- the server's clock), after `before` in all. Entries are in the order of their times, so what is spent within the
--- window is the difference of two sums, whatever was spent between them.
+-- window is the difference of two sums, whatever was spent between them. Windows are half-open: what was spent at a
+-- time counts until the window's length has passed, and no longer.
 --
 -- Of a limit above EXACT the times are rounded up to window/EXACT: the log never has more than about EXACT entries, and
 -- what was spent leaves the window that little later, never earlier. So no window ever holds more than the limit. A
 -- clock that is set back, or that of another server, has what was spent leave later too.
 local EXACT = 4096
+-- No log has more entries, whichever limits and windows it is read with by turns: the last one takes what comes.
+local MOST = 2 * EXACT
+-- The sums turn over here, far above any limit: they stay exact, and entries short, however long a log is in use.
+local TURN = 2 ^ 50
 
 local function window_now()
   local time = redis.call('TIME')
@@ -19,8 +24,22 @@ local function window_entry(key, index)
   return {time = tonumber(time), before = tonumber(before), cost = tonumber(cost)}
 end
 
-local function window_format(number)
-  return string.format('%.0f', number)
+local function window_text(entry)
+  return string.format('%.0f:%.0f:%.0f', entry.time, entry.before, entry.cost)
+end
+
+-- What was spent from the beginning of one entry to the end of another.
+local function window_sum(from, to)
+  return (to.before + to.cost - from.before) % TURN
+end
+
+-- The first index from `low` on, below `high`, whose entry `holds`; `high` when none does. Once it holds, it holds on.
+local function window_search(key, low, high, holds)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if holds(window_entry(key, middle)) then high = middle else low = middle + 1 end
+  end
+  return low
 end
 
 -- The log as it stands: what is spent, and at which index the entries begin that still count. Changes nothing.
@@ -28,32 +47,16 @@ local function window_read(key, limit, window, now)
   local log = {key = key, limit = limit, window = window, step = 1, now = now,
     spent = 0, first = 0, length = 0}
   if limit > EXACT then log.step = math.ceil(window / EXACT) end
-  local last = window_entry(key, -1)
-  if not last then return log end
-  log.last = last
+  log.last = window_entry(key, -1)
+  if not log.last then return log end
   log.length = redis.call('LLEN', key)
-  local total = last.before + last.cost
-  local low, high = 0, log.length
-  local head = window_entry(key, 0)
-  if head.time > log.now - window then
-    high = 0
+  local function counts(entry) return entry.time > now - window end
+  log.head = window_entry(key, 0)
+  if not counts(log.head) then
+    log.first = window_search(key, 1, log.length, counts)
+    log.head = window_entry(key, log.first)
   end
-  -- The first entry that has not left the window.
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local entry = window_entry(key, middle)
-    if entry.time > log.now - window then
-      high = middle
-    else
-      low = middle + 1
-    end
-  end
-  log.first = low
-  if low < log.length then
-    head = low == 0 and head or window_entry(key, low)
-    log.spent = total - head.before
-    log.head = head
-  end
+  if log.head then log.spent = window_sum(log.head, log.last) end
   return log
 end
 
@@ -63,17 +66,9 @@ local function window_delay(log, cost)
   local excess = log.spent + cost - log.limit
   if excess <= 0 then return 0 end
   -- The entry with which so much has left.
-  local low, high = log.first, log.length - 1
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local entry = window_entry(log.key, middle)
-    if entry.before + entry.cost - log.head.before >= excess then
-      high = middle
-    else
-      low = middle + 1
-    end
-  end
-  return window_entry(log.key, low).time + log.window - log.now
+  local function leaves(entry) return window_sum(log.head, entry) >= excess end
+  local index = window_search(log.key, log.first, log.length - 1, leaves)
+  return window_entry(log.key, index).time + log.window - log.now
 end
 
 -- Microseconds until nothing is spent any more.
@@ -82,27 +77,29 @@ local function window_reset(log)
   return log.last.time + log.window - log.now
 end
 
--- Writes down that `cost` is spent `later` microseconds from now at the latest. The caller has found that it fits.
+-- Writes down that `cost` is spent `later` microseconds from now at the latest. The caller has found that it fits. The
+-- log is then as window_read would find it.
 local function window_spend(log, cost, later)
-  local key, time = log.key, math.ceil((log.now + later) / log.step) * log.step
-  local before = 0
-  if log.first >= log.length then
+  local key, last = log.key, log.head and log.last
+  local entry = {time = math.ceil((log.now + later) / log.step) * log.step, before = 0, cost = cost}
+  if not last then
     redis.call('DEL', key)
-  else
-    if log.first > 0 then redis.call('LTRIM', key, log.first, -1) end
-    time = math.max(time, log.last.time)
-    before = log.last.before + log.last.cost
+  elseif log.first > 0 then
+    redis.call('LTRIM', key, log.first, -1)
   end
-  local entry = window_format(time) .. ':' .. window_format(before) .. ':' .. window_format(cost)
-  if before > 0 and log.last.time == time then
-    local merged = log.last
-    entry = window_format(time) .. ':' .. window_format(merged.before) .. ':' .. window_format(merged.cost + cost)
-    redis.call('LSET', key, -1, entry)
-    log.last = {time = time, before = merged.before, cost = merged.cost + cost}
+  log.length = log.length - log.first
+  log.first = 0
+  if last and (entry.time <= last.time or log.length >= MOST) then
+    entry = {time = math.max(entry.time, last.time), before = last.before, cost = last.cost + cost}
+    redis.call('LSET', key, -1, window_text(entry))
   else
-    redis.call('RPUSH', key, entry)
-    log.last = {time = time, before = before, cost = cost}
+    if last then entry.before = (last.before + last.cost) % TURN end
+    redis.call('RPUSH', key, window_text(entry))
+    log.length = log.length + 1
   end
-  redis.call('PEXPIRE', key, math.ceil((time + log.window - log.now) / 1000))
+  if log.length == 1 then log.head = entry end
+  log.last = entry
   log.spent = log.spent + cost
+  -- At a time of the clock that the entries have theirs from, and not after a while that begins with the call.
+  redis.call('PEXPIREAT', key, math.ceil((entry.time + log.window) / 1000))
 end

@@ -15,6 +15,7 @@ UPPER = "0198F0B6-7A5C-7B1E-8D43-5A6B7C8D9E0F"
 # JSON texts of another type than the document's, some of which pydantic would take.
 OTHERS = {
     "integer": ["true", '"5"', '"5.0"', "5.5", "[5]", "null", '""'],
+    "number": ["true", '"5"', '"0.5"', "[5]", "null", '""'],
     "boolean": ["1", "0", "1.0", '"true"', '"off"', '"no"', "null", "[]"],
     "date-time": [
         "1900000000", '"1900000000"', "1.9e9", '"2030-01-01"', '"2030-01-01T00:00:00"', '"2030-01-01 00:00:00Z"',

@@ -113,3 +113,16 @@ def test_the_command_of_the_how_to_invites_a_member(service: Service, key: str, 
 
     made = json.loads(said)
     assert made["link"] == f"http://127.0.0.1:{service.port}/invitation#{made['token']}"
+
+
+@needs_curl
+def test_the_commands_of_the_how_to_spend_of_a_limit(service: Service, key: str, tmp_path: Path) -> None:
+    [commands] = blocks("docs/how-to/limit-rates.md", "bash")
+    [shown] = blocks("docs/how-to/limit-rates.md", "json")
+
+    said = _run(["bash", "-euo", "pipefail", "-c"], commands, service, key, tmp_path)
+
+    checked, rest = json.JSONDecoder().raw_decode(said)
+    peeked = json.loads(said[rest:])
+    assert checked == json.loads(shown)
+    assert (peeked["allowed"], peeked["remaining"]) == (True, 6)
