@@ -21,7 +21,8 @@ from api import cursors, documents, etags, idempotency, requests, waiting
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from coordination import connections, names, rate_limits
+from coordination import connections, entries, names, rate_limits
+from coordination.api import cache
 from orgs import authentication, bearers, limits, permissions, principals
 from orgs.api import me, organizations
 from orgs.services import (
@@ -166,6 +167,9 @@ TABLE: dict[type[Exception], Problem] = {
     rate_limits.InvalidLimit: Problem(400, "invalid-limit", "A rate limit cannot be this large or this small."),
     rate_limits.InvalidWindow: Problem(400, "invalid-window", "A window is shorter than 1 ms or longer than a day."),
     rate_limits.InvalidCost: Problem(400, "invalid-cost", "A cost is below one or above the limit."),
+    entries.BatchTooLarge: Problem(400, "batch-too-large", "There are more names than are taken at once."),
+    cache.NotCached: NOT_FOUND,
+    cache.CacheUnavailable: Problem(404, "cache-unavailable", "Nothing is found: Valkey cannot be reached just now."),
     connections.Unavailable: Problem(503, "valkey-unavailable", "Valkey cannot be reached just now; try again."),
     connections.ClusterRefused: Problem(503, "valkey-cluster", "Valkey runs in cluster mode, which is not supported."),
     OperationalError: UNAVAILABLE,

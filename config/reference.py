@@ -19,7 +19,11 @@ from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
-from coordination import rate_limits  # noqa: E402
+from coordination import (  # noqa: E402
+    entries,
+    names,
+    rate_limits,
+)
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.models import MAX_DELETION_DELAY_DAYS  # noqa: E402
@@ -43,6 +47,7 @@ IN_WORDS = {
 }
 REACHED = "409 `limit-reached`"
 ATTEMPTS = "429 `too-many-attempts`"
+INVALID_TTL = "400 `invalid-ttl`"
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
 CONNECTIONS = (
     ("DATABASE_URL", "", "PostgreSQL, also as written for other drivers: `postgresql+asyncpg://…?ssl=require`."),
@@ -161,6 +166,13 @@ def limits() -> str:
         ("the overlap of a rotation", f"{MAX_OVERLAP.days} days", "422 `invalid`"),
         ("what a rate limit allows in a window", f"{rate_limits.MAX_REQUESTS:,}", "400 `invalid-limit`"),
         ("a rate limit's window", "a day; at least 1 ms", "400 `invalid-window`"),
+        ("a name in coordination", f"{names.MAX_NAME_LENGTH} characters", "400 `invalid-name`"),
+        ("a value in the cache", f"{_size(names.MAX_VALUE_BYTES)} of JSON", "400 `value-too-large`"),
+        ("a time to live in the cache, and of being stale", f"{names.MAX_TTL_SECONDS // 86400} days", INVALID_TTL),
+        ("the time to compute a value for the cache", f"{entries.MAX_COMPUTE_SECONDS // 3600} hour", INVALID_TTL),
+        ("names of the cache at once", str(entries.MAX_BATCH), "400 `batch-too-large`"),
+        ("values of the cache stored at once", _size(entries.MAX_BATCH_BYTES), "400 `value-too-large`"),
+        ("values of the cache read at once", _size(entries.MAX_BATCH_BYTES), "the rest is to be asked for again"),
         ("keys shortened by one change of the policy", f"{MOST_SHORTENED}", "the rest stays; send it again"),
     )
     return GENERATED + (

@@ -44,8 +44,9 @@ def check_resource(name: str) -> str:
 
 def milliseconds(seconds: float, *, most: float = MAX_TTL_SECONDS, what: str = "time to live") -> int:
     """Return a time in whole milliseconds, at least one; raises InvalidTTL."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise InvalidTTL(f"The {what} must be a number of seconds.")
+    # NaN is in no order.
     if not 0 < seconds <= most:
         raise InvalidTTL(f"The {what} must be above 0 and at most {most:,} seconds.")
     return max(1, math.ceil(seconds * 1000))
@@ -57,6 +58,11 @@ def encode(value: Any, *, most: int = MAX_VALUE_BYTES) -> bytes:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidValue(f"The value is not JSON: {error}.") from None
+    return check_size(text, most=most)
+
+
+def check_size(text: bytes, *, most: int = MAX_VALUE_BYTES) -> bytes:
+    """Return a value's JSON text; raises ValueTooLarge."""
     if len(text) > most:
         raise ValueTooLarge(f"The value has {len(text):,} bytes of JSON; at most {most:,} are kept.")
     return text

@@ -13,10 +13,11 @@ from tests.api.wire import send
 from tests.factories import Caller
 
 STATE_WRITES = ("replace_state", "merge_state")
+CACHE_WRITES = ("set_cached", "set_many_cached")
 ORDINARY = [
     operation
     for operation in operations_of("POST", "PUT", "PATCH")
-    if operation.name not in (*STATE_WRITES, "create_session")
+    if operation.name not in (*STATE_WRITES, *CACHE_WRITES, "create_session")
 ]
 
 

@@ -14,7 +14,7 @@ from api.problems import Problem
 from config.errors import BARE, TABLE, find_problem
 from tests.orgs.servers import CHECKOUT, service_environ
 
-APPS = ("accounts", "api", "audit", "events", "orgs", "sessions_store", "tasks")
+APPS = ("accounts", "api", "audit", "coordination", "events", "orgs", "sessions_store", "tasks")
 # Raised where no caller can see it, each with the reason why it needs no row.
 NEVER_ANSWERED = {
     "accounts.stores.SettingsConflict": "programs that use the store see it",
@@ -27,6 +27,7 @@ NEVER_ANSWERED = {
     "accounts.oidc.fetching.Unreachable": "raised in a thread that reads an issuer's keys; callers get KeysUnavailable",
     "accounts.oidc.issuers.BadIssuers": "a bad setting: the service does not start",
     "accounts.oidc.keys.KeySetUnreadable": "raised where an issuer's keys are read; callers get KeysUnavailable",
+    "coordination.cache.StillComputing": "programs that use the cache see it",
     "orgs.tenancy.TenancyError": "a defect of ours, a query outside of any scope: it is an internal error",
 }
 PROBLEMS: tuple[Problem, ...] = (*TABLE.values(), *BARE)

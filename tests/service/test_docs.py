@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.operations.service import PATIENCE, Service
 from tests.service.live import CHECKOUT, client, new_key
@@ -126,3 +127,39 @@ def test_the_commands_of_the_how_to_spend_of_a_limit(service: Service, key: str,
     peeked = json.loads(said[rest:])
     assert checked == json.loads(shown)
     assert (peeked["allowed"], peeked["remaining"]) == (True, 6)
+
+
+@needs_curl
+def test_the_commands_of_the_cache_how_to_store_read_and_delete(service: Service, key: str, tmp_path: Path) -> None:
+    [commands] = blocks("docs/how-to/share-a-cache.md", "bash")
+
+    said = _run(["bash", "-euo", "pipefail", "-c"], commands, service, key, tmp_path)
+
+    assert said.startswith('{"stored":true,"available":true}{"value":{"total":1.50},"fresh":true,"expires_in_seconds":')
+
+
+def test_the_worker_of_the_cache_how_to_computes_once(service: Service, key: str, tmp_path: Path) -> None:
+    [worker, _] = blocks("docs/how-to/share-a-cache.md", "python")
+
+    said = _run([sys.executable, "-c"], worker, service, key, tmp_path)
+
+    with client(service, key) as api:
+        stored = api.get("/api/v1/cache/report/daily").raise_for_status().json()
+    assert said == "{'total': 1.5} {'total': 1.5}\n"
+    assert stored["value"] == {"total": 1.5}
+
+
+def test_the_program_of_the_cache_how_to_needs_no_service(tmp_path: Path) -> None:
+    [_, program] = blocks("docs/how-to/share-a-cache.md", "python")
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), "REDIS_URL": settings.REDIS_URL}
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("a cached null: True\n{'total': 1.5}\n", "")

@@ -377,7 +377,7 @@ def test_a_public_operation_needs_no_key(name: str, scene: Scene) -> None:
     assert _succeeds(call.by_nobody(operation))
 
 
-@pytest.mark.parametrize("name", NAMING)
+@pytest.mark.parametrize("name", [name for name in NAMING if "_id}" in operations()[name].path])
 def test_an_id_in_a_path_is_taken_in_either_case(name: str, scene: Scene) -> None:
     operation, call = _prepared(name, scene)
     # An artifact's id is a text of the caller's own.
