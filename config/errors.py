@@ -21,7 +21,7 @@ from api import cursors, documents, etags, idempotency, requests, waiting
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from coordination import connections, entries, names, rate_limits
+from coordination import connections, entries, names, queue_messages, rate_limits
 from coordination.api import cache
 from orgs import authentication, bearers, limits, permissions, principals
 from orgs.api import me, organizations
@@ -170,6 +170,11 @@ TABLE: dict[type[Exception], Problem] = {
     entries.BatchTooLarge: Problem(400, "batch-too-large", "There are more names than are taken at once."),
     cache.NotCached: NOT_FOUND,
     cache.CacheUnavailable: Problem(404, "cache-unavailable", "Nothing is found: Valkey cannot be reached just now."),
+    queue_messages.QueueMissing: NOT_FOUND,
+    queue_messages.QueueFull: Problem(409, "queue-full", "The queue has as many messages as it may have."),
+    queue_messages.TooManyQueues: Problem(409, "limit-reached", "There are as many as there may be."),
+    queue_messages.InvalidReceipt: Problem(400, "invalid-receipt", "The receipt is none that a queue gave."),
+    queue_messages.ReceiptStale: Problem(409, "receipt-stale", "The message is no longer the receipt's."),
     connections.Unavailable: Problem(503, "valkey-unavailable", "Valkey cannot be reached just now; try again."),
     connections.ClusterRefused: Problem(503, "valkey-cluster", "Valkey runs in cluster mode, which is not supported."),
     OperationalError: UNAVAILABLE,

@@ -19,9 +19,11 @@ from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
-from coordination import (  # noqa: E402
+from coordination import (  # noqa: E402  # noqa: E402
     entries,
     names,
+    queue_calls,
+    queue_messages,
     rate_limits,
 )
 from orgs.audit_trail import MAX_LINES  # noqa: E402
@@ -46,6 +48,7 @@ IN_WORDS = {
     "SIGNUP": "open with the embedded PostgreSQL, else closed",
 }
 REACHED = "409 `limit-reached`"
+QUEUE = queue_messages.Settings()
 ATTEMPTS = "429 `too-many-attempts`"
 INVALID_TTL = "400 `invalid-ttl`"
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
@@ -173,6 +176,17 @@ def limits() -> str:
         ("names of the cache at once", str(entries.MAX_BATCH), "400 `batch-too-large`"),
         ("values of the cache stored at once", _size(entries.MAX_BATCH_BYTES), "400 `value-too-large`"),
         ("values of the cache read at once", _size(entries.MAX_BATCH_BYTES), "the rest is to be asked for again"),
+        ("queues of an organization", f"{queue_calls.MAX_QUEUES:,}", REACHED),
+        ("messages of a queue", f"{QUEUE.max_length:,}, or its own number", "409 `queue-full`"),
+        ("a queue's own number", f"{queue_calls.MAX_LENGTH:,}", "422 `invalid`"),
+        ("a message of a queue", f"{_size(QUEUE.max_message_bytes)}, or its own number", "400 `value-too-large`"),
+        ("a queue's own number of bytes", _size(queue_calls.MAX_MESSAGE_BYTES), "422 `invalid`"),
+        ("messages of one push, pop or redrive", str(queue_calls.MAX_COUNT), "422 `invalid`"),
+        ("messages of one push together", _size(queue_calls.MAX_BATCH_BYTES), "400 `value-too-large`"),
+        ("messages of one pop together", _size(queue_calls.MAX_BATCH_BYTES), "the pop ends"),
+        ("the delay of a message", f"{queue_calls.MAX_DELAY_SECONDS // 86400} days", "400 `invalid-ttl`"),
+        ("the visibility of a message", f"{queue_calls.MAX_VISIBILITY_SECONDS // 3600} hours", "400 `invalid-ttl`"),
+        ("deliveries of a message", f"{QUEUE.max_attempts}, or the queue's own number", "it is a dead letter"),
         ("keys shortened by one change of the policy", f"{MOST_SHORTENED}", "the rest stays; send it again"),
     )
     return GENERATED + (

@@ -10,7 +10,15 @@ from typing import TypeVar
 
 import redis
 import redis.asyncio
-from redis.exceptions import ClusterDownError, MovedError, NoScriptError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
 
 from coordination.bells import Bells
 from coordination.calls import Call
@@ -19,10 +27,9 @@ T = TypeVar("T")
 # How long nothing is tried after a call that was not answered in time: else every thread would wait as long, in turn.
 PAUSE_SECONDS = 1.0
 # Errors that say that the server cannot serve now; the rest are defects of a script, and are raised as they are.
-REFUSING = (
-    *("LOADING", "READONLY", "MASTERDOWN", "OOM", "MISCONF", "NOREPLICAS", "BUSY"),
-    *("NOAUTH", "WRONGPASS", "NOPERM"),
-)
+REFUSING = (ReadOnlyError, MasterDownError, OutOfMemoryError, NoPermissionError)
+# Those of which redis-py has no class.
+REFUSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
 
 
 class Unavailable(Exception):
@@ -51,11 +58,13 @@ class Breaker:
         if isinstance(error, redis.TimeoutError | TimeoutError):
             self._until = time.monotonic() + PAUSE_SECONDS
             return Unavailable("Valkey did not answer in time.")
-        if isinstance(error, MovedError | ClusterDownError):
+        if isinstance(error, MovedError | ClusterDownError) and not isinstance(error, MasterDownError):
             return ClusterRefused("Valkey runs in cluster mode, which is not supported.")
         if isinstance(error, redis.ConnectionError | OSError):
             return Unavailable("Valkey cannot be reached.")
-        if isinstance(error, redis.ResponseError) and str(error).startswith(REFUSING):
+        if isinstance(error, REFUSING) or (
+            isinstance(error, redis.ResponseError) and str(error).startswith(REFUSING_CODES)
+        ):
             return Unavailable("Valkey cannot serve just now.")
         return error
 

@@ -42,5 +42,17 @@ def queue(organization: Tenant | None, name: str) -> str:
     return f"{prefix(organization)}queue:{name}"
 
 
+def queues(organization: Tenant | None) -> str:
+    """Name the list of the organization's queues."""
+    return f"{prefix(organization)}queues"
+
+
+def of_queue(organization: Tenant | None, name: str) -> tuple[str, ...]:
+    """Name all that a queue has, in the order in which coordination/scripts/queue.lua takes it."""
+    beside = ("delayed", "leases", "returned", "dead", "settings")
+    own = (f"{prefix(organization)}queue-{one}:{name}" for one in beside)
+    return (queue(organization, name), *own, queues(organization))
+
+
 def session(organization: Tenant | None, session_id: Tenant) -> str:
     return f"{prefix(organization)}session:{session_id}"

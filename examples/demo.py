@@ -22,6 +22,7 @@ from demonstration.agent import (
 from demonstration.identity import keep_what_is_ones_own
 from demonstration.limits import limit_itself
 from demonstration.members import work_with_a_member
+from demonstration.queues import consume, survive_a_killed_consumer
 from demonstration.wire import Off, connected, sign_up
 from demonstration.worker import KEY_VARIABLE, work
 
@@ -38,19 +39,22 @@ def demonstrate(url: str) -> None:
         look_as_an_outsider(url, session, task)
         work_with_a_member(agent, url)
         keep_what_is_ones_own(agent, url)
+        survive_a_killed_consumer(agent, url, key)
         revoke(agent, made["api_key"]["id"])
     print("Everything was as promised.")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run a scripted agent against a running Holdfast.")
-    parser.add_argument("role", nargs="?", choices=["agent", "worker"], default="agent")
+    parser.add_argument("role", nargs="?", choices=["agent", "worker", "consumer"], default="agent")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--seconds", type=float, default=0, help="how long a worker thinks")
     options = parser.parse_args()
     try:
         if options.role == "worker":
             work(options.url, os.environ[KEY_VARIABLE], options.seconds)
+        elif options.role == "consumer":
+            consume(options.url, os.environ[KEY_VARIABLE], options.seconds)
         else:
             demonstrate(options.url)
     except httpx.ConnectError:

@@ -12,6 +12,11 @@ from typing import Any
 
 from django.db import connection
 
+
+class HeldUp(Exception):
+    """Raised by an eraser that cannot go on at this moment: it is called again in the next round."""
+
+
 # The order in which things go: what refers before what is referred to. The organization's own row goes at its number.
 WORK, IDENTITY, ORGANIZATION, EVENTS, ANSWERS, CONSOLE, TRAIL = 100, 200, 300, 400, 500, 600, 700
 

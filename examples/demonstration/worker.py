@@ -19,9 +19,9 @@ KEY_VARIABLE = "HOLDFAST_API_KEY"
 
 
 @contextmanager
-def worker(url: str, key: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+def worker(url: str, key: str, *options: str, role: str = "worker") -> Iterator[subprocess.Popen[str]]:
     """Run a worker in a process of its own; the key goes by the environment, which `ps` does not show."""
-    command = [sys.executable, str(DEMO), "worker", "--url", url, *options]
+    command = [sys.executable, str(DEMO), role, "--url", url, *options]
     environ = {**os.environ, KEY_VARIABLE: key}
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)  # noqa: S603  (the demo itself)
     with process:
@@ -32,11 +32,11 @@ def worker(url: str, key: str, *options: str) -> Iterator[subprocess.Popen[str]]
 
 
 def heard(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for the line that a worker prints once it has claimed; workers give up by themselves."""
+    """Wait for the line that a worker prints once it has something to do; workers give up by themselves."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise Off("A worker ended without a task; it says why above.")
+        raise Off("A worker ended with nothing to do; it says why above.")
     return dict(json.loads(line))
 
 

@@ -51,7 +51,8 @@ class Round:
 def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> Round:
     """Close what is due, take every erasure some steps further, and return which are over and which are not.
 
-    One that cannot go on at this moment, because somebody holds a row of it, is left for the next time.
+    One that cannot go on at this moment, because somebody holds a row of it or Valkey is gone, is left for the next
+    time.
     """
     while _close_next(now):
         pass
@@ -61,7 +62,7 @@ def delete_due(*, now: datetime, most_steps: int = MOST_STEPS) -> Round:
         try:
             for _ in _steps(organization_id, now, most_steps):
                 pass
-        except OperationalError:
+        except (OperationalError, organization_erasers.HeldUp):
             logger.exception("The erasing of the organization %s is held up.", organization_id)
     with tenancy.system():
         waiting = list(OrganizationErasure.objects.order_by("closed_at"))

@@ -24,6 +24,9 @@ CARD: dict[str, Any] = {
     "skills": [{"id": "plan", "name": "Plan", "description": "Plans", "tags": ["a"], "examples": ["b"]}],
 }
 
+# Parameters of paths that are names of coordination.
+NAMES = ("resource", "name", "queue")
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -37,6 +40,11 @@ class Operation:
     @property
     def query(self) -> list[str]:
         return [found["name"] for found in self.described.get("parameters", []) if found["in"] == "query"]
+
+    @property
+    def names(self) -> bool:
+        """Does its path name something by a text of the caller's own?"""
+        return any(f"{{{name}}}" in self.path for name in NAMES)
 
     @property
     def takes_body(self) -> bool:
@@ -183,6 +191,7 @@ def make_scene(organization: Organization | None = None) -> Scene:
     assert artifact.status == 201
     invitation = owner.post("/invitations", {"email": f"{uuid.uuid4().hex}@example.com", "role": "member"})
     assert invitation.status == 201
+    assert owner.post("/queues/mail/push", {"messages": [{"body": "hello"}]}).status == 201
     ids = {
         "organization_id": str(organization.id),
         "membership_id": owner.get("/members").json["items"][0]["id"],

@@ -17,7 +17,7 @@ CACHE_WRITES = ("set_cached", "set_many_cached")
 ORDINARY = [
     operation
     for operation in operations_of("POST", "PUT", "PATCH")
-    if operation.name not in (*STATE_WRITES, *CACHE_WRITES, "create_session")
+    if operation.name not in (*STATE_WRITES, *CACHE_WRITES, "create_session", "push_messages")
 ]
 
 

@@ -28,6 +28,7 @@ NEVER_ANSWERED = {
     "accounts.oidc.issuers.BadIssuers": "a bad setting: the service does not start",
     "accounts.oidc.keys.KeySetUnreadable": "raised where an issuer's keys are read; callers get KeysUnavailable",
     "coordination.cache.StillComputing": "programs that use the cache see it",
+    "orgs.organization_erasers.HeldUp": "an organization's erasing goes on in the next round",
     "orgs.tenancy.TenancyError": "a defect of ours, a query outside of any scope: it is an internal error",
 }
 PROBLEMS: tuple[Problem, ...] = (*TABLE.values(), *BARE)

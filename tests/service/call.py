@@ -12,6 +12,9 @@ from config.api import api
 from tests import factories
 from tests.factories import API, Answer, Caller
 
+# Parameters of paths that are names of coordination; where anything may be so named, nothing is found by another case.
+NAMES = ("resource", "name", "queue")
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -21,6 +24,11 @@ class Operation:
     method: str
     path: str
     scope: str | None
+
+    @property
+    def names(self) -> bool:
+        """Does its path name something by a text of the caller's own?"""
+        return any(f"{{{name}}}" in self.path for name in NAMES)
 
     @property
     def ids(self) -> bool:

@@ -10,7 +10,7 @@ from config.api import api
 from orgs import tenancy
 from tests import factories
 from tests.factories import API, Answer, Caller
-from tests.service.calls import CALLS, NAMESPACED, Call, Operation, Scene, operations
+from tests.service.calls import CALLS, Call, Operation, Scene, operations
 
 
 def _described() -> dict[str, dict[str, Any]]:
@@ -55,8 +55,8 @@ def _current(scene: Scene, operation: Operation, call: Call) -> str:
 
 
 def test_every_change_of_something_that_has_a_tag_is_conditional() -> None:
-    # A heartbeat moves the end of a lease, which is no new generation of its task; coordination keeps no generations.
-    unconditional = {name for name in UNCONDITIONAL if operations()[name].ids and name not in NAMESPACED}
+    # A heartbeat moves the end of a lease, which is no new generation of its task. What coordination names has no tag.
+    unconditional = {name for name in UNCONDITIONAL if operations()[name].ids and not operations()[name].names}
 
     assert unconditional == {"extend_lease"}
 

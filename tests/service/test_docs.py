@@ -107,6 +107,18 @@ def test_the_command_of_the_agent_how_to_makes_an_agent(service: Service, key: s
 
 
 @needs_curl
+def test_the_commands_of_the_queues_how_to_push_pop_and_acknowledge(service: Service, key: str, tmp_path: Path) -> None:
+    [commands] = blocks("docs/how-to/use-queues.md", "bash")
+
+    said = _run(["bash", "-euo", "pipefail", "-c"], commands, service, key, tmp_path)
+
+    assert '"acked":1' in said.replace(": ", ":")
+    with client(service, key) as api:
+        queue = api.get("/api/v1/queues/mail").raise_for_status().json()
+    assert (queue["ready"], queue["delayed"], queue["in_flight"]) == (0, 1, 0)
+
+
+@needs_curl
 def test_the_command_of_the_how_to_invites_a_member(service: Service, key: str, tmp_path: Path) -> None:
     [command] = blocks("docs/how-to/invite-members.md", "bash")
 

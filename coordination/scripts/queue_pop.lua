@@ -1,0 +1,59 @@
+-- ARGV: defaults, how many, milliseconds of visibility or an empty text for the queue's own.
+if not queue_exists() then return {{}, '0', '-1'} end
+local settings = queue_settings(ARGV[1])
+local most, now = tonumber(ARGV[2]), queue_now()
+local known, deadline = queue_due(), now + (tonumber(ARGV[3]) or settings.visibility_ms)
+local visible = queue_number(deadline)
+local given, bytes, looked, carried = {}, 0, 0, 0
+
+local function give(entry, fields, attempt)
+  redis.call('ZADD', LEASES, visible, entry)
+  given[#given + 1] = {entry, attempt, fields[2], fields[4], fields[6]}
+  bytes = bytes + #fields[6]
+end
+
+local function has_room()
+  return #given < most and bytes < BYTES
+end
+
+-- What was delivered before, and may be again.
+local function take_due(key, reason)
+  while has_room() and looked < MOST and carried < BYTES do
+    local entry, due = queue_first(key)
+    if not entry or due > now then return end
+    looked = looked + 1
+    redis.call('ZREM', key, entry)
+    local attempts = queue_attempts(entry)
+    if attempts and attempts >= settings.max_attempts then
+      carried = carried + queue_bury(entry, attempts, reason)
+    elseif attempts then
+      local found = redis.call('XCLAIM', QUEUE, GROUP, CONSUMER, 0, entry)
+      if found[1] then give(entry, found[1][2], attempts + 1) end
+    end
+  end
+end
+
+-- Whatever is due of the delayed messages takes its place behind what is ready.
+while looked < MOST and carried < BYTES do
+  local member, due = queue_first(DELAYED)
+  if not member or due > now then break end
+  redis.call('ZREM', DELAYED, member)
+  local id, pushed, begins = string.match(member, '^(%S+) (%d+) ()')
+  queue_add(id, pushed, string.sub(member, begins))
+  looked, carried = looked + 1, carried + #member
+end
+looked, carried = 0, 0
+take_due(LEASES, 'expired')
+take_due(RETURNED, 'nacked')
+while has_room() do
+  local found = redis.call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', 1, 'STREAMS', QUEUE, '>')
+  if not found then break end
+  local entry = found[1][2][1]
+  give(entry[1], entry[2], 1)
+end
+if #given > 0 and (not known or deadline < known) then
+  -- Whoever waits knows of something later, or of nothing. One of them learns of it, and looks again then.
+  redis.call('PUBLISH', QUEUE, 1)
+end
+local due = queue_due()
+return {given, visible, due and queue_number(math.max(0, due - now)) or '-1'}
