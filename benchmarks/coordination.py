@@ -16,6 +16,7 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis.client import Monitor
 
+from benchmarks import locks
 from benchmarks.report import Verdict, ratio_of
 from benchmarks.rounds import percentile
 from coordination.connections import Connection
@@ -102,7 +103,18 @@ def limit_contest(name: str, limit: int, *, cost: int = 1, names: int = NAMES) -
     )
 
 
+LOCKS = Contest(
+    "lock, acquire and release",
+    (
+        Contender("ours", locks.ours),
+        Contender("redis-py: lock", locks.of_redis_py),
+        Contender("django-redis: lock", locks.of_django_redis),
+    ),
+    # Ours also counts, and looks whose life it counts in; theirs have no number that outlives the server.
+    budget=0.75,
+)
 CONTESTS = [
+    LOCKS,
     limit_contest("limit check, allowed", 1_000),
     limit_contest("limit check, refused", 10, names=1),
     limit_contest("limit check, cost 100", 100_000, cost=100, names=1),

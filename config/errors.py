@@ -1,6 +1,7 @@
 """The one table of errors: exception, status, stable code, title; and the responses Django itself makes."""
 
 import logging
+import math
 import re
 import sys
 from dataclasses import replace
@@ -21,7 +22,7 @@ from api import cursors, documents, etags, idempotency, requests, waiting
 from api.middleware import METHOD_NOT_ALLOWED
 from api.problems import Problem, problem_response
 from config import bodies
-from coordination import connections, entries, names, queue_messages, rate_limits
+from coordination import connections, entries, fencing, lock_calls, locks, names, queue_messages, rate_limits
 from coordination.api import cache
 from orgs import authentication, bearers, limits, permissions, principals
 from orgs.api import me, organizations
@@ -175,6 +176,11 @@ TABLE: dict[type[Exception], Problem] = {
     queue_messages.TooManyQueues: Problem(409, "limit-reached", "There are as many as there may be."),
     queue_messages.InvalidReceipt: Problem(400, "invalid-receipt", "The receipt is none that a queue gave."),
     queue_messages.ReceiptStale: Problem(409, "receipt-stale", "The message is no longer the receipt's."),
+    locks.LockNotHeld: NOT_FOUND,
+    lock_calls.InvalidToken: Problem(400, "invalid-lock-token", "A lock token is too short, too long, or no ASCII."),
+    lock_calls.LockHeld: Problem(409, "lock-held", "Another holds the lock."),
+    lock_calls.LockLost: Problem(409, "lock-lost", "The lock is not held by this token."),
+    fencing.FencingNumberStale: Problem(409, "fencing-number-stale", "A later holder of the lock has written since."),
     connections.Unavailable: Problem(503, "valkey-unavailable", "Valkey cannot be reached just now; try again."),
     connections.ClusterRefused: Problem(503, "valkey-cluster", "Valkey runs in cluster mode, which is not supported."),
     OperationalError: UNAVAILABLE,
@@ -215,7 +221,10 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     problem = find_problem(error) or INTERNAL
     if isinstance(error, OperationalError | InterfaceError):
         logger.error(problem.code, exc_info=error)
-    return problem_response(problem, "" if isinstance(error, SILENT) else str(error))
+    response = problem_response(problem, "" if isinstance(error, SILENT) else str(error))
+    if isinstance(error, lock_calls.LockHeld):
+        response["Retry-After"] = str(math.ceil(error.seconds))
+    return response
 
 
 def _answer_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:

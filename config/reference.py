@@ -26,6 +26,7 @@ from coordination import (  # noqa: E402  # noqa: E402
     queue_messages,
     rate_limits,
 )
+from coordination.lock_calls import MAX_LOCK_SECONDS, MAX_TOKEN_LENGTH, MIN_TOKEN_LENGTH  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
 from orgs.models import MAX_DELETION_DELAY_DAYS  # noqa: E402
@@ -49,6 +50,7 @@ IN_WORDS = {
 }
 REACHED = "409 `limit-reached`"
 QUEUE = queue_messages.Settings()
+OF_TOKENS = "400 `invalid-lock-token`"
 ATTEMPTS = "429 `too-many-attempts`"
 INVALID_TTL = "400 `invalid-ttl`"
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
@@ -187,6 +189,8 @@ def limits() -> str:
         ("the delay of a message", f"{queue_calls.MAX_DELAY_SECONDS // 86400} days", "400 `invalid-ttl`"),
         ("the visibility of a message", f"{queue_calls.MAX_VISIBILITY_SECONDS // 3600} hours", "400 `invalid-ttl`"),
         ("deliveries of a message", f"{QUEUE.max_attempts}, or the queue's own number", "it is a dead letter"),
+        ("the life of a lock", f"{MAX_LOCK_SECONDS // 3600} hours, unless it is extended", "400 `invalid-ttl`"),
+        ("a lock's token, where it is yours", f"{MIN_TOKEN_LENGTH} to {MAX_TOKEN_LENGTH} characters", OF_TOKENS),
         ("keys shortened by one change of the policy", f"{MOST_SHORTENED}", "the rest stays; send it again"),
     )
     return GENERATED + (

@@ -33,6 +33,11 @@ def lock(organization: Tenant | None, resource: str, name: str) -> str:
     return f"{prefix(organization)}lock:{resource}:{name}"
 
 
+def lock_awaited(organization: Tenant | None, resource: str, name: str) -> str:
+    """Name what ends when those who wait for a lock will look for it at the latest."""
+    return f"{prefix(organization)}lock-awaited:{resource}:{name}"
+
+
 def fencing(organization: Tenant | None) -> str:
     """Name the counter that the organization's fencing numbers come from."""
     return f"{prefix(organization)}fencing"

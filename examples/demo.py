@@ -21,6 +21,7 @@ from demonstration.agent import (
 )
 from demonstration.identity import keep_what_is_ones_own
 from demonstration.limits import limit_itself
+from demonstration.locks import share_a_lock
 from demonstration.members import work_with_a_member
 from demonstration.queues import consume, survive_a_killed_consumer
 from demonstration.wire import Off, connected, sign_up
@@ -40,6 +41,7 @@ def demonstrate(url: str) -> None:
         work_with_a_member(agent, url)
         keep_what_is_ones_own(agent, url)
         survive_a_killed_consumer(agent, url, key)
+        share_a_lock(agent)
         revoke(agent, made["api_key"]["id"])
     print("Everything was as promised.")
 

@@ -10,6 +10,7 @@ from api.cursors import DEFAULT_LIMIT, Listing, Page, paginate
 from api.headers import reads
 from api.requests import MIB
 from api.responses import document_response
+from coordination.fencing import FENCING_NUMBER, find_number
 from events.listings import page_of_subject
 from events.models import Event
 from events.schemas import EventOut
@@ -60,13 +61,15 @@ def get_session(request: Request, session_id: uuid.UUID) -> HttpResponse:
 @router.put("/sessions/{id:session_id}/state", response=StateChangedOut)
 @requires(Scope.SESSIONS_WRITE)
 @body_limit(services.MAX_STATE_BYTES)
-@reads(etags.IF_MATCH)
+@reads(etags.IF_MATCH, FENCING_NUMBER)
 def replace_state(
     request: Request, session_id: uuid.UUID, state: Body[dict[str, Any]], response: HttpResponse
 ) -> StateChangedOut:
     """Replace the state; the body is the new state, a JSON object. Send If-Match to overwrite only what you read."""
     expected = expected_generations(request, Session, session_id)
-    changed = services.replace_state(request.principal, session_id, state, expected=expected)
+    changed = services.replace_state(
+        request.principal, session_id, state, expected=expected, fencing_number=find_number(request)
+    )
     response["ETag"] = etags.etag(changed.generation)
     return StateChangedOut(id=session_id, **changed._asdict())
 
@@ -74,23 +77,26 @@ def replace_state(
 @router.patch("/sessions/{id:session_id}/state", response=StateChangedOut)
 @requires(Scope.SESSIONS_WRITE)
 @body_limit(services.MAX_STATE_BYTES)
-@reads(etags.IF_MATCH)
+@reads(etags.IF_MATCH, FENCING_NUMBER)
 def merge_state(
     request: Request, session_id: uuid.UUID, patch: Body[dict[str, Any]], response: HttpResponse
 ) -> StateChangedOut:
     """Merge-patch the state (RFC 7396): null removes a name, objects merge, all else replaces."""
     expected = expected_generations(request, Session, session_id)
-    changed = services.merge_state(request.principal, session_id, patch, expected=expected)
+    changed = services.merge_state(
+        request.principal, session_id, patch, expected=expected, fencing_number=find_number(request)
+    )
     response["ETag"] = etags.etag(changed.generation)
     return StateChangedOut(id=session_id, **changed._asdict())
 
 
 @router.delete("/sessions/{id:session_id}", response={204: None})
 @requires(Scope.SESSIONS_WRITE)
-@reads(etags.IF_MATCH)
+@reads(etags.IF_MATCH, FENCING_NUMBER)
 def delete_session(request: Request, session_id: uuid.UUID) -> Status[None]:
     """Delete a session and its state."""
-    services.delete(request.principal, session_id, expected=expected_generations(request, Session, session_id))
+    expected = expected_generations(request, Session, session_id)
+    services.delete(request.principal, session_id, expected=expected, fencing_number=find_number(request))
     return Status(204, None)
 
 

@@ -2,6 +2,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from api.fields import ExactJSONField
+from coordination.fencing import Fenced
 from orgs.models import Agent, TenantModel
 
 
@@ -11,7 +12,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.defer("state")
 
 
-class Session(TenantModel):
+class Session(Fenced, TenantModel):
     """The working memory of one conversation: a JSON object that agents replace and patch."""
 
     # The constraint is on (organization, agent): orgs.policies.same_organization.

@@ -7,6 +7,7 @@ from api.merging import merge
 from api.requests import MIB
 from audit.models import Action
 from audit.services import record
+from coordination.fencing import fenced
 from events.services import publish
 from orgs import tenancy
 from orgs.changes import Change
@@ -44,20 +45,36 @@ def create(
 
 
 def replace_state(
-    principal: Principal, session_id: uuid.UUID, state: dict[str, Any], *, expected: list[int] | None
+    principal: Principal,
+    session_id: uuid.UUID,
+    state: dict[str, Any],
+    *,
+    expected: list[int] | None,
+    fencing_number: int | None = None,
 ) -> hot_paths.Replaced:
-    return hot_paths.replace_state(principal, session_id, state_text(state), expected=expected)
+    """Replace the state; raises FencingNumberStale, StateTooLarge."""
+    text = state_text(state)
+    with fenced(principal.organization_id, Session, session_id, fencing_number):
+        return hot_paths.replace_state(principal, session_id, text, expected=expected)
 
 
 def merge_state(
-    principal: Principal, session_id: uuid.UUID, patch: dict[str, Any], *, expected: list[int] | None
+    principal: Principal,
+    session_id: uuid.UUID,
+    patch: dict[str, Any],
+    *,
+    expected: list[int] | None,
+    fencing_number: int | None = None,
 ) -> hot_paths.Replaced:
     """Merge-patch the state; concurrent patches are applied one after the other, none is lost.
 
     The row stays locked while the document is read and merged: without the lock two patches of one generation
-    would each write what they know.
+    would each write what they know. Raises FencingNumberStale, StateTooLarge.
     """
-    with tenancy.organization(principal.organization_id):
+    with (
+        tenancy.organization(principal.organization_id),
+        fenced(principal.organization_id, Session, session_id, fencing_number),
+    ):
         session = Session.objects.select_for_update().get(id=session_id)
         _expect(session, expected)
         text = state_text(merge(documents.read(session.state.encoded_json), patch))
@@ -65,9 +82,14 @@ def merge_state(
         return hot_paths.replace_state(principal, session_id, text, expected=None)
 
 
-def delete(principal: Principal, session_id: uuid.UUID, *, expected: list[int] | None) -> None:
-    """Delete a session; its events stay, ending in session.deleted."""
-    with tenancy.organization(principal.organization_id):
+def delete(
+    principal: Principal, session_id: uuid.UUID, *, expected: list[int] | None, fencing_number: int | None = None
+) -> None:
+    """Delete a session; its events stay, ending in session.deleted. Raises FencingNumberStale."""
+    with (
+        tenancy.organization(principal.organization_id),
+        fenced(principal.organization_id, Session, session_id, fencing_number),
+    ):
         session = Session.objects.select_for_update().without_state().get(id=session_id)
         _expect(session, expected)
         session.generation += 1

@@ -12,6 +12,7 @@ from api.headers import reads
 from api.identifiers import new_id
 from api.responses import document_response
 from api.values import IN_DIGITS, SubjectId
+from coordination.fencing import FENCING_NUMBER, find_number
 from events.listings import page_of_subject
 from events.models import Event
 from events.schemas import EventOut
@@ -49,7 +50,7 @@ HistoryLength = Annotated[int, Field(ge=0, le=1000), IN_DIGITS]
 
 @router.post("/tasks/{id:task_id}/messages", response={201: AppendedOut})
 @requires(Scope.TASKS_WRITE)
-@reads(etags.IF_MATCH, LEASE_TOKEN)
+@reads(etags.IF_MATCH, LEASE_TOKEN, FENCING_NUMBER)
 def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> HttpResponse:
     """Append a message. A user's message to a task that waits for it puts the task back to submitted."""
     appended = hot_paths.append_message(
@@ -61,6 +62,7 @@ def append_message(request: Request, task_id: uuid.UUID, body: MessageIn) -> Htt
         metadata=body.metadata,
         lease=find_token(request),
         expected=expected_generations(request, Task, task_id),
+        fencing_number=find_number(request),
     )
     return document_response(appended, status=201)
 
@@ -148,7 +150,7 @@ def extend_lease(request: Request, task_id: uuid.UUID, body: LeaseIn) -> LeaseOu
 
 @router.put("/tasks/{id:task_id}/state", response=TaskSummaryOut)
 @requires(Scope.TASKS_WRITE)
-@reads(etags.IF_MATCH, LEASE_TOKEN)
+@reads(etags.IF_MATCH, LEASE_TOKEN, FENCING_NUMBER)
 def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpResponse:
     """Change the state along A2A's transitions; terminal means terminal. The answer has no messages and artifacts.
 
@@ -160,13 +162,14 @@ def change_state(request: Request, task_id: uuid.UUID, body: StateIn) -> HttpRes
         body.state,
         expected=expected_generations(request, Task, task_id),
         lease=find_token(request),
+        fencing_number=find_number(request),
     )
     return document_response(changed)
 
 
 @router.post("/tasks/{id:task_id}/artifacts", response={201: ArtifactOut})
 @requires(Scope.TASKS_WRITE)
-@reads(etags.IF_MATCH, LEASE_TOKEN)
+@reads(etags.IF_MATCH, LEASE_TOKEN, FENCING_NUMBER)
 def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> HttpResponse:
     """Make an artifact with its first chunk, or with `append` add a chunk to it.
 
@@ -185,6 +188,7 @@ def append_artifact(request: Request, task_id: uuid.UUID, body: ArtifactIn) -> H
         last_chunk=body.last_chunk,
         lease=find_token(request),
         expected=expected_generations(request, Task, task_id),
+        fencing_number=find_number(request),
     )
     location = f"/api/v1/tasks/{task_id}/artifacts/{artifact_id}"
     return document_response(made, status=201, location=location)

@@ -9,6 +9,7 @@ from api.etags import PreconditionFailed
 from api.identifiers import new_id
 from api.responses import Document
 from audit.origin import current_origin
+from coordination.fencing import fenced
 from orgs import functions
 from orgs.principals import Principal
 from orgs.services.api_keys import UnknownReference
@@ -114,28 +115,30 @@ def append_message(
     metadata: dict[str, Any],
     lease: int | None = None,
     expected: list[int] | None = None,
+    fencing_number: int | None = None,
 ) -> Document:
     """Append one message and return where it stands.
 
-    Raises Task.DoesNotExist, LeaseLost, PreconditionFailed, TaskTerminal, TaskLeased.
+    Raises Task.DoesNotExist, LeaseLost, PreconditionFailed, TaskTerminal, TaskLeased, FencingNumberStale.
     """
-    row = functions.call(
-        "SELECT new_generation, document"
-        " FROM tasks_append_message(%s, %s, %s::bigint[], %s, %s, %s, %s::json, %s::json, %s, %s, %s)",
-        [
-            principal.organization_id,
-            task_id,
-            expected,
-            lease,
-            message_id,
-            role,
-            documents.dumps(parts),
-            documents.dumps(metadata),
-            principal.actor_id,
-            principal.actor,
-            current_origin().request_id,
-        ],
-    )
+    with fenced(principal.organization_id, Task, task_id, fencing_number):
+        row = functions.call(
+            "SELECT new_generation, document"
+            " FROM tasks_append_message(%s, %s, %s::bigint[], %s, %s, %s, %s::json, %s::json, %s, %s, %s)",
+            [
+                principal.organization_id,
+                task_id,
+                expected,
+                lease,
+                message_id,
+                role,
+                documents.dumps(parts),
+                documents.dumps(metadata),
+                principal.actor_id,
+                principal.actor,
+                current_origin().request_id,
+            ],
+        )
     return Document(*row)
 
 
@@ -152,50 +155,60 @@ def append_artifact(
     last_chunk: bool,
     lease: int | None = None,
     expected: list[int] | None = None,
+    fencing_number: int | None = None,
 ) -> Document:
     """Add a chunk and return the artifact; raises as append_message, and ArtifactExists, -Missing, -Complete."""
-    row = functions.call(
-        "SELECT new_generation, document"
-        " FROM tasks_append_artifact(%s, %s, %s::bigint[], %s, %s, %s, %s, %s::json, %s::json, %s, %s, %s, %s, %s)",
-        [
-            principal.organization_id,
-            task_id,
-            expected,
-            lease,
-            artifact_id,
-            name,
-            description,
-            documents.dumps(metadata),
-            documents.dumps(parts),
-            append,
-            last_chunk,
-            principal.actor_id,
-            principal.actor,
-            current_origin().request_id,
-        ],
-    )
+    with fenced(principal.organization_id, Task, task_id, fencing_number):
+        row = functions.call(
+            "SELECT new_generation, document"
+            " FROM tasks_append_artifact(%s, %s, %s::bigint[], %s, %s, %s, %s, %s::json, %s::json, %s, %s, %s, %s, %s)",
+            [
+                principal.organization_id,
+                task_id,
+                expected,
+                lease,
+                artifact_id,
+                name,
+                description,
+                documents.dumps(metadata),
+                documents.dumps(parts),
+                append,
+                last_chunk,
+                principal.actor_id,
+                principal.actor,
+                current_origin().request_id,
+            ],
+        )
     return Document(*row)
 
 
 def change_state(
-    principal: Principal, task_id: uuid.UUID, state: str, *, expected: list[int] | None, lease: int | None
+    principal: Principal,
+    task_id: uuid.UUID,
+    state: str,
+    *,
+    expected: list[int] | None,
+    lease: int | None,
+    fencing_number: int | None = None,
 ) -> Document:
     """Change the state and return the task without messages and artifacts.
 
-    Raises Task.DoesNotExist, LeaseLost, PreconditionFailed, TaskTerminal, TransitionRefused, TaskLeased.
+    Raises Task.DoesNotExist, LeaseLost, PreconditionFailed, TaskTerminal, TransitionRefused, TaskLeased,
+    FencingNumberStale.
     """
-    row = functions.call(
-        "SELECT new_generation, document FROM tasks_change_state(%s, %s, %s::bigint[], %s, %s, %s, %s)",
-        [
-            principal.organization_id,
-            task_id,
-            expected,
-            lease,
-            state,
-            principal.actor,
-            current_origin().request_id,
-        ],
-    )
+    with fenced(principal.organization_id, Task, task_id, fencing_number):
+        row = functions.call(
+            "SELECT new_generation, document FROM tasks_change_state(%s, %s, %s::bigint[], %s, %s, %s, %s)",
+            [
+                principal.organization_id,
+                task_id,
+                expected,
+                lease,
+                state,
+                principal.actor,
+                current_origin().request_id,
+            ],
+        )
     return Document(*row)
 
 

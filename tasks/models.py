@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from api.fields import ExactJSONField
+from coordination.fencing import Fenced
 from orgs.models import Agent, Organization, TenantModel
 
 
@@ -44,7 +45,7 @@ class Context(TenantModel):
         return str(self.id)
 
 
-class Task(TenantModel):
+class Task(Fenced, TenantModel):
     """One piece of work. `lease_token` grows with each claim; writes of an older claim are refused.
 
     Nothing that an append changes is indexed, so an append updates the row in place (HOT). The partial index holds

@@ -2,4 +2,8 @@
 
 from typing import Any
 
-BODIES: dict[str, Any] = {}
+BODIES: dict[str, Any] = {
+    "acquire_lock": {"ttl_seconds": 60, "wait_seconds": 0, "token": "a-token-of-the-test-itself"},
+    "extend_lock": {"ttl_seconds": 60, "token": "a-token-of-the-test-itself"},
+    "release_lock": {"token": "a-token-of-the-test-itself"},
+}

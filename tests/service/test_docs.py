@@ -82,6 +82,18 @@ def test_the_worker_of_the_how_to_completes_a_task(service: Service, key: str, t
     assert _states(service, key) == ["completed"]
 
 
+def test_the_example_of_the_lock_how_to_writes_under_the_lock(service: Service, key: str, tmp_path: Path) -> None:
+    [example] = blocks("docs/how-to/hold-locks.md", "python")
+
+    _run([sys.executable, "-c"], example, service, key, tmp_path)
+
+    with client(service, key) as api:
+        [session] = api.get("/api/v1/sessions").raise_for_status().json()["items"]
+        found = api.get(f"/api/v1/sessions/{session['id']}").raise_for_status().json()
+        lock = api.get("/api/v1/locks/session/ledger")
+    assert (found["state"], found["generation"], lock.status_code) == ({"sum": 1}, 2, 404)
+
+
 @needs_curl
 def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key: str, tmp_path: Path) -> None:
     *reading, following = blocks("docs/how-to/read-the-audit-trail.md", "bash")
