@@ -5,13 +5,17 @@ Each reader takes the variable's name, understands `NAME_FILE` (the value stands
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from api.valkey_addresses import BadAddress, ValkeyAddress, parse_valkey_url
 
 DATABASE_PARTS = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASS")
 REDIS_PARTS = ("REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD")
+HOST_ALONE = re.compile(r"[^\s:/@,\[\]]+|[0-9A-Fa-f:.]+")
 # A server that is gone without a word is noticed within half a minute; DATABASE_URL may say otherwise.
 PATIENCE = {
     "connect_timeout": 5,
@@ -71,15 +75,18 @@ class Addresses:
             "OPTIONS": {},
         }
 
-    def redis_url(self) -> str:
-        """Return the Valkey or Redis URL from `REDIS_URL` or the `REDIS_*` parts."""
+    def valkey(self) -> ValkeyAddress:
+        """Return where Valkey or Redis is, from `REDIS_URL` or the `REDIS_*` parts."""
         if url := self._one_form("REDIS_URL", REDIS_PARTS, ("REDIS_HOST",)):
-            if split_url("REDIS_URL", url).scheme not in ("redis", "rediss", "unix", "valkey", "valkeys"):
-                raise BadSetting("REDIS_URL must begin with redis:// or rediss://.")
-            return url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
+            try:
+                return parse_valkey_url(url)
+            except BadAddress as error:
+                raise BadSetting(f"REDIS_URL {error}") from None
         host, password = self.text("REDIS_HOST", ""), self.find("REDIS_PASSWORD")
         port = self.integer("REDIS_PORT", 6379, least=1, most=65535)
-        return f"redis://{':' + quote(password, safe='') + '@' if password else ''}{host}:{port}/0"
+        if not HOST_ALONE.fullmatch(host):
+            raise BadSetting("REDIS_HOST is not the name or the address of a host; a port goes into REDIS_PORT.")
+        return ValkeyAddress(((host, port),), password=password or "")
 
     def _one_form(self, whole: str, parts: Sequence[str], enough: Sequence[str]) -> str | None:
         """Return the URL, or None where the parts say enough; refuse both together, too few parts, and neither."""

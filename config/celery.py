@@ -7,8 +7,11 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from operations.health import refuse_cluster_start
 
 # It warns of root, who must not unpickle what the broker hands over. Only JSON is accepted here, from anyone.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -33,3 +36,12 @@ app.conf.beat_schedule = {
 def _log_as_the_service_does(**kwargs: Any) -> None:
     # A receiver keeps Celery from adding handlers and formats of its own.
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect(weak=False)  # type: ignore[untyped-decorator]  # celery ships no types
+def _refuse_what_cannot_serve(**kwargs: Any) -> None:
+    try:
+        refuse_cluster_start()
+    except ImproperlyConfigured as problem:
+        # Celery logs any other exception of a receiver, and goes on.
+        raise SystemExit(str(problem)) from None

@@ -1,6 +1,7 @@
 """Writes docs/reference from the code: `python -m config.reference`, or with `--check` fails where they differ."""
 
 import ast
+import inspect
 import json
 import re
 import sys
@@ -19,13 +20,7 @@ from config import bodies  # noqa: E402
 from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
-from coordination import (  # noqa: E402  # noqa: E402
-    entries,
-    names,
-    queue_calls,
-    queue_messages,
-    rate_limits,
-)
+from coordination import entries, keys, names, queue_calls, queue_messages, rate_limits  # noqa: E402
 from coordination.lock_calls import MAX_LOCK_SECONDS, MAX_TOKEN_LENGTH, MIN_TOKEN_LENGTH  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
@@ -53,11 +48,15 @@ QUEUE = queue_messages.Settings()
 OF_TOKENS = "400 `invalid-lock-token`"
 ATTEMPTS = "429 `too-many-attempts`"
 INVALID_TTL = "400 `invalid-ttl`"
+# What a docstring of coordination/keys.py says.
+KEY_SAID = re.compile(
+    r"(?P<what>Name [^.]+)\. (?P<type>String|List|Hash|Set|Sorted set|Stream); lives (?P<lives>[^.]+)\."
+)
 GENERATED = "<!-- Written from the code by `make reference`. -->\n\n"
 CONNECTIONS = (
     ("DATABASE_URL", "", "PostgreSQL, also as written for other drivers: `postgresql+asyncpg://…?ssl=require`."),
     ("DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASS", "", "The same in parts; one form or the other."),
-    ("REDIS_URL", "", "Valkey or Redis: `redis://`, `rediss://`, `valkey://`."),
+    ("REDIS_URL", "", "Valkey or Redis, also over TLS or by Sentinel: [forms](../how-to/run-in-production.md#valkey)."),
     ("REDIS_HOST, REDIS_PORT, REDIS_PASSWORD", "", "The same in parts."),
 )
 OF_UP = (
@@ -246,12 +245,59 @@ def _default(name: str, rest: str | None) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
+KEYS = """# Keys
+
+What Holdfast writes into Valkey. `{<organization>}` is the organization's id in braces, `{-}` for programs that use the
+[Python classes](../how-to/use-the-stores-from-python.md) without one. The braces are the hash tag of Redis' cluster
+specification, so all keys of one organization have one slot. No key of one organization begins as one of another,
+and the second word tells what it is, so no name that a user chooses makes a key of another kind.
+
+A resource holds no colon; an id or a queue's name may hold any, as the last part. Names are at most 200 characters
+and hold no control characters. Changes are announced on channels that are named as the key.
+
+"""
+OF_CELERY = """
+Celery's own keys begin with `celery:`: background work waits there, which the database knows too. Nothing else is
+written: a database of Valkey that has other keys is shared with another program.
+"""
+
+
+def keys_page() -> str:
+    rows = [f"| `{pattern}` | {kind} | {what} | {lives} |" for pattern, kind, what, lives in map(_key, key_functions())]
+    table = "| key | type | what | lives |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
+    return GENERATED + KEYS + table + _beside() + OF_CELERY
+
+
+def _beside() -> str:
+    own = keys.of_queue("<organization>", "<name>")[1:-1]
+    return f"Beside the messages a queue has {', '.join(f'`{key}`' for key in own)}, which live as it does.\n"
+
+
+def key_functions() -> list[Callable[..., str]]:
+    """Return the functions that make one key each, in their order."""
+    found = [value for value in vars(keys).values() if inspect.isfunction(value) and value is not keys.prefix]
+    return [function for function in found if inspect.signature(function).return_annotation is str]
+
+
+def _key(function: Callable[..., str]) -> tuple[str, str, str, str]:
+    """Return pattern, type, what it is and how long it lives, as the docstring says."""
+    said = KEY_SAID.fullmatch(" ".join((inspect.getdoc(function) or "").split()))
+    if said is None:
+        raise ValueError(f"coordination.keys.{function.__name__}: the docstring must read 'Name …. Type; lives ….'")
+    given = list(inspect.signature(function).parameters)
+    # The API's word for the second part of a name of two.
+    names = ["id" if name == "session_id" or (name == "name" and "resource" in given) else name for name in given]
+    what = said["what"].removeprefix("Name ")
+    return function(*(f"<{name}>" for name in names)), said["type"].lower(), what, said["lives"]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "openapi.json": openapi,
     "errors.md": errors,
     "permissions.md": permissions,
     "limits.md": limits,
     "settings.md": settings_page,
+    "keys.md": keys_page,
 }
 
 

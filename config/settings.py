@@ -6,10 +6,8 @@ safe on the one machine it serves: the host names and open sign-up.
 
 from pathlib import Path
 
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from api.addresses import PATIENCE
+from config.brokers import broker_transport_options, broker_url, broker_use_ssl
 from config.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,7 +18,8 @@ EMBEDDED = env.boolean("HOLDFAST_EMBEDDED", False)
 
 # Read first: half an address is refused as such, not as the secret that the embedded servers would have brought along.
 _database = env.database()
-REDIS_URL = env.redis_url()
+_valkey = env.valkey()
+REDIS_URL = _valkey.url
 
 DEBUG = False
 # Signs cursors, the console's cookies and the receipts of erasures, and encrypts the answers kept for idempotency and
@@ -159,21 +158,22 @@ WAITING_CALLS_PER_ORGANIZATION = env.integer("WAITING_CALLS_PER_ORGANIZATION", 3
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
+        # A list: the URL of several Sentinels holds commas.
+        "LOCATION": [REDIS_URL],
         # Keys are made by coordination/keys.py, whole.
         "KEY_FUNCTION": "coordination.shared.plain_key",
         "REVERSE_KEY_FUNCTION": "coordination.shared.plain_name",
         "OPTIONS": {
-            "SOCKET_CONNECT_TIMEOUT": 2,
-            "SOCKET_TIMEOUT": 2,
+            # Clients as everywhere: coordination/clients.py.
+            "CONNECTION_FACTORY": "coordination.shared.ClientFactory",
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            # Nothing is sent twice: see coordination/connections.py.
-            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0), "protocol": 2},
         },
     }
 }
 
-CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_URL = broker_url(_valkey)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_transport_options(_valkey)
+CELERY_BROKER_USE_SSL = broker_use_ssl(_valkey)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 # No time limits: a worker's threads cannot be interrupted. Jobs have the database limit their statements.

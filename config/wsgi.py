@@ -11,7 +11,7 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402  (settings come first)
 
 from api.requests import PlainRequest  # noqa: E402
-from operations.health import refuse_unfenced_start  # noqa: E402
+from operations.health import refuse_cluster_start, refuse_unfenced_start  # noqa: E402
 from orgs.connections import bound_statements  # noqa: E402
 
 
@@ -24,3 +24,4 @@ application = Application()
 if settings.DB_STATEMENT_TIMEOUT:
     bound_statements(settings.DB_STATEMENT_TIMEOUT)
 refuse_unfenced_start()
+refuse_cluster_start()

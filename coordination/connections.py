@@ -4,13 +4,16 @@ Nothing is sent twice: a call whose answer was lost may have been carried out, a
 may happen again. A pooled connection that the server has closed meanwhile is found out and replaced before it is used.
 """
 
+import ssl
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
 from redis.exceptions import (
+    ClusterCrossSlotError,
     ClusterDownError,
     MasterDownError,
     MovedError,
@@ -30,6 +33,8 @@ PAUSE_SECONDS = 1.0
 REFUSING = (ReadOnlyError, MasterDownError, OutOfMemoryError, NoPermissionError)
 # Those of which redis-py has no class.
 REFUSING_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
+CLUSTER = (MovedError, ClusterDownError, ClusterCrossSlotError)
+CLUSTER_SENTENCE = "Valkey runs in cluster mode, which is not supported: name one server, or its Sentinels."
 
 
 class Unavailable(Exception):
@@ -58,15 +63,33 @@ class Breaker:
         if isinstance(error, redis.TimeoutError | TimeoutError):
             self._until = time.monotonic() + PAUSE_SECONDS
             return Unavailable("Valkey did not answer in time.")
-        if isinstance(error, MovedError | ClusterDownError) and not isinstance(error, MasterDownError):
-            return ClusterRefused("Valkey runs in cluster mode, which is not supported.")
+        if isinstance(error, CLUSTER) and not isinstance(error, MasterDownError):
+            return ClusterRefused(CLUSTER_SENTENCE)
         if isinstance(error, redis.ConnectionError | OSError):
-            return Unavailable("Valkey cannot be reached.")
+            return Unavailable(_unreachable(error))
         if isinstance(error, REFUSING) or (
             isinstance(error, redis.ResponseError) and str(error).startswith(REFUSING_CODES)
         ):
             return Unavailable("Valkey cannot serve just now.")
         return error
+
+
+def _unreachable(error: BaseException) -> str:
+    if isinstance(error, redis.AuthenticationError):
+        return "Valkey does not accept the user or the password of REDIS_URL."
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"Valkey's certificate is not accepted: {cause.verify_message}."
+        cause = cause.__cause__ or cause.__context__
+    return "Valkey cannot be reached."
+
+
+def check_mode(information: Mapping[str, Any]) -> None:
+    """Raise ClusterRefused when the server's information, the section `server`, says that it is one of a cluster."""
+    # Redis and Valkey have each a name for it.
+    if "cluster" in (information.get("redis_mode"), information.get("server_mode")):
+        raise ClusterRefused(CLUSTER_SENTENCE)
 
 
 class Connection:
@@ -75,19 +98,33 @@ class Connection:
     def __init__(self, client: Callable[[], redis.Redis]) -> None:
         self.client = client
         self.breaker = Breaker()
+        self._known = False
 
     def run(self, call: Call[T]) -> T:
         """Carry out a call, in one round trip but for a server's first; raises Unavailable."""
         self.breaker.check()
         client, script = self.client(), call.script
         try:
+            self._look(client)
             try:
                 found = client.evalsha(script.sha, len(call.keys), *call.keys, *call.arguments)
             except NoScriptError:
                 found = client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
         except (redis.RedisError, OSError) as error:
+            if isinstance(error, ReadOnlyError):
+                # The server was demoted. The next call connects anew, to whatever the address leads to by then.
+                client.connection_pool.disconnect(inuse_connections=False)
             raise self.breaker.refusal(error) from error
         return call.read(found)
+
+    def _look(self, client: redis.Redis) -> None:
+        """Refuse a cluster, once: a call that touches one slot would work there, and another would not."""
+        if self._known:
+            return
+        # Where nobody may ask, what goes to the wrong slot is refused all the same.
+        with suppress(NoPermissionError):
+            check_mode(client.info("server"))
+        self._known = True
 
 
 class AsyncConnection:
@@ -97,16 +134,30 @@ class AsyncConnection:
         self.client = client
         self.breaker = Breaker()
         self.bells = Bells(client, self.breaker)
+        self._known = False
 
     async def run(self, call: Call[T]) -> T:
         """As Connection.run."""
         self.breaker.check()
         client, script = self.client(), call.script
         try:
+            await self._look(client)
             try:
                 found = await client.evalsha(script.sha, len(call.keys), *call.keys, *call.arguments)
             except NoScriptError:
                 found = await client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
         except (redis.RedisError, OSError) as error:
+            if isinstance(error, ReadOnlyError):
+                # The server was demoted. The next call connects anew, to whatever the address leads to by then.
+                await client.connection_pool.disconnect(inuse_connections=False)
             raise self.breaker.refusal(error) from error
         return call.read(found)
+
+    async def _look(self, client: redis.asyncio.Redis) -> None:
+        """Refuse a cluster, once: a call that touches one slot would work there, and another would not."""
+        if self._known:
+            return
+        # Where nobody may ask, what goes to the wrong slot is refused all the same.
+        with suppress(NoPermissionError):
+            check_mode(await client.info("server"))
+        self._known = True

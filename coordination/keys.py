@@ -1,7 +1,10 @@
 """The keys on the wire: `{organization}:pattern`. Needs no Django.
 
 The braces are the hash tag of Redis' cluster specification: all keys of one organization have one slot, so whatever
-keys a script names, it touches one. Nothing but these functions makes a key; docs/reference/keys.md lists them.
+keys a script names, it touches one. Nothing but these functions makes a key.
+
+docs/reference/keys.md is written from them: the first sentence of each says what the key names, the second its type
+and, after a semicolon, how long it lives.
 """
 
 import uuid
@@ -17,38 +20,42 @@ def prefix(organization: Tenant | None) -> str:
 
 
 def cache(organization: Tenant | None, resource: str, name: str) -> str:
+    """Name a value that is kept for a while. String; lives as long as the value was given, and as it may be stale."""
     return f"{prefix(organization)}cache:{resource}:{name}"
 
 
 def computing(organization: Tenant | None, resource: str, name: str) -> str:
-    """Name who computes the value that is missing from the cache."""
+    """Name who computes the value that is missing from the cache. String; lives while it is computed."""
     return f"{prefix(organization)}computing:{resource}:{name}"
 
 
 def rate_limit(organization: Tenant | None, resource: str, name: str) -> str:
+    """Name the log of what was spent of a limit. List; lives for one window after the last that was spent."""
     return f"{prefix(organization)}ratelimit:{resource}:{name}"
 
 
 def lock(organization: Tenant | None, resource: str, name: str) -> str:
+    """Name who holds a lock. String; lives as long as the holder asked for, or until it is released."""
     return f"{prefix(organization)}lock:{resource}:{name}"
 
 
 def lock_awaited(organization: Tenant | None, resource: str, name: str) -> str:
-    """Name what ends when those who wait for a lock will look for it at the latest."""
+    """Name when those who wait for a lock will look for it by themselves. String; lives until then."""
     return f"{prefix(organization)}lock-awaited:{resource}:{name}"
 
 
 def fencing(organization: Tenant | None) -> str:
-    """Name the counter that the organization's fencing numbers come from."""
+    """Name the counter that the organization's fencing numbers come from. String; lives for two days after the last."""
     return f"{prefix(organization)}fencing"
 
 
 def queue(organization: Tenant | None, name: str) -> str:
+    """Name the messages of a queue. Stream; lives until the queue is deleted."""
     return f"{prefix(organization)}queue:{name}"
 
 
 def queues(organization: Tenant | None) -> str:
-    """Name the list of the organization's queues."""
+    """Name the names of the organization's queues. Sorted set; lives while there are any."""
     return f"{prefix(organization)}queues"
 
 
@@ -60,4 +67,5 @@ def of_queue(organization: Tenant | None, name: str) -> tuple[str, ...]:
 
 
 def session(organization: Tenant | None, session_id: Tenant) -> str:
+    """Name what is kept of a session for a moment. String; lives as long as its writer says."""
     return f"{prefix(organization)}session:{session_id}"

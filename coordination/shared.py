@@ -1,15 +1,16 @@
 """The service's own connections: django-redis's for threads, one client for each event loop."""
 
 import asyncio
+from functools import cache
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis
-import redis.asyncio
 from django.conf import settings
 from django.core.cache import caches
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
 
+from api.valkey_addresses import parse_valkey_url
+from coordination.clients import async_client_for, client_for
 from coordination.connections import AsyncConnection, Connection
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnection] = WeakKeyDictionary()
@@ -27,15 +28,27 @@ def async_connection() -> AsyncConnection:
     """Return the running loop's connection."""
     loop = asyncio.get_running_loop()
     if loop not in _by_loop:
-        client = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=2,
-            socket_connect_timeout=2,
-            protocol=2,
-            retry=AsyncRetry(NoBackoff(), 0),
-        )
+        client = async_client_for(parse_valkey_url(settings.REDIS_URL))
         _by_loop[loop] = AsyncConnection(lambda: client)
     return _by_loop[loop]
+
+
+@cache
+def _client_of(url: str) -> redis.Redis:
+    return client_for(parse_valkey_url(url))
+
+
+class ClientFactory:
+    """Gives django-redis our clients, one for each URL; its own factories know of no fail-over."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        pass
+
+    def connect(self, url: str) -> redis.Redis:
+        return _client_of(url)
+
+    def disconnect(self, connection: redis.Redis) -> None:
+        connection.connection_pool.disconnect()
 
 
 def plain_key(key: str, key_prefix: str, version: int) -> str:

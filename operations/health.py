@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable, Mapping
 
 import redis
-from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from coordination.connections import ClusterRefused, check_mode
 from orgs.checks import missing_roles, overpowered_roles, unfenced_tables
 from orgs.connections import drop_dead_connection
 
@@ -91,9 +91,24 @@ def _tenancy() -> str:
 
 def _valkey() -> str:
     client = cache.client.get_client()  # type: ignore[attr-defined]
-    if not client.ping():
-        return f"{settings.REDIS_URL.partition('://')[0]} does not answer."
+    try:
+        check_mode(client.info("server"))
+    except ClusterRefused as refusal:
+        return str(refusal)
     return ""
+
+
+def refuse_cluster_start() -> None:
+    """Stop a process that would coordinate through a cluster; called once when it starts.
+
+    A Valkey that cannot be reached yet is no reason. Raises ImproperlyConfigured.
+    """
+    try:
+        sentence = _valkey()
+    except (redis.RedisError, OSError):
+        return
+    if sentence:
+        raise ImproperlyConfigured(sentence)
 
 
 def refuse_unfenced_start() -> None:

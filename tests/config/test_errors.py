@@ -22,6 +22,7 @@ NEVER_ANSWERED = {
     "api.addresses.BadSetting": "it stops the start, or a program that uses a store",
     "api.executors.StoreUnavailable": "programs that use a store see it",
     "api.faithful.InvalidDocument": "programs that use a store see it",
+    "api.valkey_addresses.BadAddress": "a bad setting: the service does not start",
     "api.waiting.Waiting": "the gate catches it: the call is tried again",
     "api.pools.PoolExhausted": "programs that use a store see StoreUnavailable",
     "accounts.oidc.fetching.Unreachable": "raised in a thread that reads an issuer's keys; callers get KeysUnavailable",

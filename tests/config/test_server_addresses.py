@@ -1,4 +1,4 @@
-"""Where PostgreSQL and Valkey are: as one URL, also one written for another driver, or in parts."""
+"""Where PostgreSQL is: as one URL, also one written for another driver, or in parts."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,6 @@ PARTS = {"HOST": "db", "PORT": 5432, "NAME": "app", "USER": "me", "PASSWORD": ""
 
 def _database(url: str) -> dict[str, Any]:
     return Environment({"DATABASE_URL": url}).database()
-
-
-def _redis(**source: str) -> str:
-    return Environment(source).redis_url()
 
 
 @pytest.mark.parametrize(
@@ -183,69 +179,3 @@ def test_a_part_that_names_no_database_is_refused_by_its_name(name: str) -> None
 def test_a_port_of_a_database_out_of_bounds_is_refused(port: str) -> None:
     with pytest.raises(BadSetting, match=r"^DB_PORT is .*; it must be between 1 and 65535\.$"):
         Environment({"DB_HOST": "db", "DB_PORT": port}).database()
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("redis://:p%40w@cache:6380/2", "redis://:p%40w@cache:6380/2"),
-        ("rediss://cache/0?ssl_cert_reqs=none", "rediss://cache/0?ssl_cert_reqs=none"),
-        ("valkey://cache:6379/0", "redis://cache:6379/0"),
-        ("valkeys://valkey:valkey@valkey/0", "rediss://valkey:valkey@valkey/0"),
-        ("unix:///run/valkey.sock", "unix:///run/valkey.sock"),
-    ],
-)
-def test_a_url_of_redis_or_valkey_is_given_as_one_of_redis(written: str, read: str) -> None:
-    assert _redis(REDIS_URL=written) == read
-
-
-@pytest.mark.parametrize("url", ["http://cache", "memcached://cache", "cache:6379", "localhost"])
-def test_a_url_of_another_cache_is_refused(url: str) -> None:
-    with pytest.raises(BadSetting, match=r"^REDIS_URL must begin with redis:// or rediss://\.$"):
-        _redis(REDIS_URL=url)
-
-
-def test_a_redis_password_that_is_not_encoded_is_refused_without_repeating_it() -> None:
-    with pytest.raises(BadSetting, match=r"^REDIS_URL is not a URL") as refusal:
-        _redis(REDIS_URL="redis://:hunter/2@cache")
-
-    assert "hunter" not in str(refusal.value)
-
-
-def test_redis_may_be_given_in_parts() -> None:
-    assert _redis(REDIS_HOST="cache", REDIS_PORT="6380", REDIS_PASSWORD="p/w@:") == "redis://:p%2Fw%40%3A@cache:6380/0"
-
-
-def test_the_host_of_redis_is_enough() -> None:
-    assert _redis(REDIS_HOST="cache") == "redis://cache:6379/0"
-
-
-def test_the_password_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
-    place = tmp_path / "password"
-    place.write_text("from-a-file\n", encoding="utf-8")
-
-    assert _redis(REDIS_HOST="cache", REDIS_PASSWORD_FILE=str(place)) == "redis://:from-a-file@cache:6379/0"
-
-
-@pytest.mark.parametrize("name", ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD"])
-def test_a_url_and_a_part_of_redis_together_are_refused(name: str) -> None:
-    with pytest.raises(BadSetting, match=rf"^REDIS_URL and {name} are both set; keep one form\.$"):
-        _redis(**{"REDIS_URL": "redis://cache", name: "6379"})
-
-
-@pytest.mark.parametrize("name", ["REDIS_PORT", "REDIS_PASSWORD"])
-def test_a_part_that_names_no_redis_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(BadSetting, match=rf"^{name} needs REDIS_HOST beside it, or REDIS_URL instead\.$"):
-        _redis(**{name: "6379"})
-
-
-@pytest.mark.parametrize("source", [{}, {"REDIS_URL": ""}])
-def test_no_redis_at_all_is_refused(source: dict[str, str]) -> None:
-    with pytest.raises(BadSetting, match=r"^Neither REDIS_URL nor REDIS_HOST is set\.$"):
-        _redis(**source)
-
-
-@pytest.mark.parametrize("port", ["0", "65536"])
-def test_a_port_of_redis_out_of_bounds_is_refused(port: str) -> None:
-    with pytest.raises(BadSetting, match=r"^REDIS_PORT is .*; it must be between 1 and 65535\.$"):
-        _redis(REDIS_HOST="cache", REDIS_PORT=port)
