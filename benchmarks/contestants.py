@@ -179,8 +179,17 @@ FLOOR = Contestant(
     environment=in_schema("benchmark_floor", FLOOR_POOL),
     prepare=create_tables,
 )
+# Counted as anywhere, and too high to be met: the load is one key's, at all speed.
+RATE_LIMITS = dict.fromkeys(("RATE_LIMIT_KEY", "RATE_LIMIT_ORGANIZATION"), "100000000")
+
+
+def counted(servers: Mapping[str, str]) -> dict[str, str]:
+    return {**servers, **RATE_LIMITS}
+
+
 OURS = Contestant(
     name="Holdfast",
+    environment=counted,
     command=granian(
         "wsgi",
         "config.wsgi:application",
@@ -196,6 +205,7 @@ OURS = Contestant(
 )
 ONE_PORT = Contestant(
     name="Holdfast, one port",
+    environment=counted,
     command=granian("asgi", "config.front:application"),
     prefix="/api/v1",
     task=SUBMITTED,

@@ -24,7 +24,7 @@ from api.problems import Problem, problem_response
 from config import bodies
 from coordination import connections, entries, fencing, lock_calls, locks, names, queue_messages, rate_limits
 from coordination.api import cache
-from orgs import authentication, bearers, limits, permissions, principals
+from orgs import authentication, bearers, limits, permissions, principals, rate_limiting
 from orgs.api import me, organizations
 from orgs.services import (
     accepting,
@@ -117,6 +117,8 @@ TABLE: dict[type[Exception], Problem] = {
     tokens.TokenExpired: Problem(401, "token-expired", "The token has expired."),
     tokens.TokenNotYetValid: Problem(401, "token-not-yet-valid", "The token is not valid yet."),
     key_sets.KeysUnavailable: Problem(503, "token-keys-unavailable", "The issuer's keys cannot be read just now."),
+    rate_limiting.Uncounted: Problem(503, "rate-limit-unavailable", "Calls cannot be counted just now; try again."),
+    rate_limiting.RateLimited: Problem(429, "rate-limited", "More calls than a limit allows."),
     permissions.ScopeMissing: Problem(403, "scope-missing", "The API key or token lacks a scope."),
     principals.UserRequired: Problem(403, "user-required", "The API key acts as no user."),
     person_erasing.ConfirmationRefused: Problem(403, "confirmation-refused", "Address or password are not the user's."),
@@ -203,7 +205,7 @@ SILENT = (ObjectDoesNotExist, Http404, OperationalError, InterfaceError)
 def install(api: NinjaAPI) -> None:
     """Have the API answer each exception of the table by its problem."""
     handlers: dict[type[Exception], Any] = dict.fromkeys(TABLE, answer)
-    handlers |= {ValidationError: _answer_invalid}
+    handlers |= {ValidationError: _answer_invalid, rate_limiting.RateLimited: _answer_limited}
     for exception, handler in handlers.items():
         api.add_exception_handler(exception, handler)
 
@@ -224,6 +226,14 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     response = problem_response(problem, "" if isinstance(error, SILENT) else str(error))
     if isinstance(error, lock_calls.LockHeld):
         response["Retry-After"] = str(math.ceil(error.seconds))
+    return response
+
+
+def _answer_limited(request: HttpRequest, error: rate_limiting.RateLimited) -> HttpResponse:
+    """Name the limits, in the member that draft-ietf-httpapi-ratelimit-headers has for them, and when to come again."""
+    problem = TABLE[rate_limiting.RateLimited]
+    response = problem_response(problem, str(error), {"violated-policies": error.violated})
+    response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

@@ -163,6 +163,7 @@ def limits() -> str:
         ("wrong passwords with one invitation", str(MOST_ATTEMPTS), "it is revoked: 410 `invitation-revoked`"),
         ("wrong passwords with all that an organization sends an address", f"{MOST_ATTEMPTS_A_DAY} a day", ATTEMPTS),
         ("wrong passwords with all that an address is sent", f"{MOST_ATTEMPTS_A_DAY_ANYWHERE} a day", ATTEMPTS),
+        ("calls of a key, an organization, an address", "in a window, [settings](settings.md)", "429 `rate-limited`"),
         ("members, agents, usable API keys of an organization", "its own number, or a [setting](settings.md)", REACHED),
         ("organizations that a user who makes them owns", "a [setting](settings.md)", REACHED),
         ("days from the request to delete an organization to its end", f"{MAX_DELETION_DELAY_DAYS}", "422 `invalid`"),

@@ -53,6 +53,19 @@ ORG_MAX_AGENTS = env.integer("ORG_MAX_AGENTS", 1_000, least=1, most=1_000_000)
 # API keys of an organization that can be used, of a rotation one, likewise.
 ORG_MAX_API_KEYS = env.integer("ORG_MAX_API_KEYS", 1_000, least=1, most=1_000_000)
 
+# Calls in any window, beyond which they are answered 429; 0 is no limit. Of one API key, or of a user with tokens,
+# unless an operator gave the organization another number.
+RATE_LIMIT_KEY = env.integer("RATE_LIMIT_KEY", 6_000, least=0, most=1_000_000_000)
+# Of all keys and users of one organization, likewise.
+RATE_LIMIT_ORGANIZATION = env.integer("RATE_LIMIT_ORGANIZATION", 60_000, least=0, most=1_000_000_000)
+# Of one address (of IPv6, one /64): sign-ups, invitations looked up or accepted, erasures asked for, tries to sign in
+# to the console. While Valkey cannot be reached none of these is possible, unless this is 0.
+RATE_LIMIT_SIGN_IN = env.integer("RATE_LIMIT_SIGN_IN", 30, least=0, most=1_000_000_000)
+# Reads of secrets of one API key; likewise.
+RATE_LIMIT_SECRETS = env.integer("RATE_LIMIT_SECRETS", 600, least=0, most=1_000_000_000)
+# Seconds of the windows in which calls are counted.
+RATE_LIMIT_WINDOW_SECONDS = env.integer("RATE_LIMIT_WINDOW_SECONDS", 60, least=1, most=3600)
+
 # How long an answer kept for an Idempotency-Key is replayed.
 IDEMPOTENCY_HOURS = env.integer("IDEMPOTENCY_HOURS", 24, least=1, most=24 * 30)
 # The least severe log line that is written.

@@ -21,9 +21,9 @@ TIMEOUT_SECONDS = 2.0
 SENTINEL_TIMEOUT_SECONDS = 0.5
 
 
-def client_for(address: ValkeyAddress) -> redis.Redis:
+def client_for(address: ValkeyAddress, *, timeout_seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
     """Return a client with a pool of its own, for any number of threads. It connects when it is first used."""
-    options = {"retry": Retry(NoBackoff(), 0), **options_of(address)}
+    options = {"retry": Retry(NoBackoff(), 0), **options_of(address, timeout_seconds)}
     if address.service:
         sentinel = Sentinel(
             list(address.hosts), sentinel_kwargs={"retry": Retry(NoBackoff(), 0), **sentinel_options(address)}
@@ -47,14 +47,14 @@ def async_client_for(address: ValkeyAddress) -> redis.asyncio.Redis:
     return redis.asyncio.Redis(**_place(address), **options)
 
 
-def options_of(address: ValkeyAddress) -> dict[str, Any]:
+def options_of(address: ValkeyAddress, timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
     """Return what every connection to the server is made with, but for where it is."""
     return {
         "db": address.database,
         "username": address.username or None,
         "password": address.password or None,
-        "socket_timeout": TIMEOUT_SECONDS,
-        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
         "protocol": 2,
         **_tls(address),
     }

@@ -69,3 +69,8 @@ def of_queue(organization: Tenant | None, name: str) -> tuple[str, ...]:
 def session(organization: Tenant | None, session_id: Tenant) -> str:
     """Name what is kept of a session for a moment. String; lives as long as its writer says."""
     return f"{prefix(organization)}session:{session_id}"
+
+
+def api_limit(organization: Tenant | None, limit: str, counted: str) -> str:
+    """Name the log of one of the API's own limits. List; lives for one window after the last that was spent."""
+    return f"{prefix(organization)}apilimit:{limit}:{counted}"

@@ -1,8 +1,36 @@
+"""What of coordination is in PostgreSQL."""
+
 from django.db import models
+
+from orgs.models import Changing, Organization
 
 # What an epoch may be: with 16 bits of a count behind it, a fencing number is exact in every JSON (below 2^53). By the
 # clock that is until 2093.
 EPOCHS = 2**37
+
+
+class OrganizationRateLimits(Changing):
+    """How many calls an organization may make in a window, where an operator said so; null is the installation's.
+
+    Nobody in the organization owns it: operators decide of it.
+    """
+
+    organization = models.OneToOneField(
+        Organization, primary_key=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    key_requests = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Calls of one API key or user in a window; 0 is no limit, empty the default."
+    )
+    organization_requests = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Calls of all of them together; likewise."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "rate limits of an organization"
+        ordering = ["-organization_id"]
+
+    def __str__(self) -> str:
+        return f"Rate limits of {self.organization_id}"
 
 
 class FencingEpoch(models.Model):

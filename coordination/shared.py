@@ -21,7 +21,18 @@ def _client() -> redis.Redis:
     return found
 
 
+# What every call of the API waits for at most: a server that hangs costs one call of each process so much, no more.
+QUICK_SECONDS = 0.5
+
+
+@cache
+def _quick_client() -> redis.Redis:
+    return client_for(parse_valkey_url(settings.REDIS_URL), timeout_seconds=QUICK_SECONDS)
+
+
 connection = Connection(_client)
+# For what stands before every call; its timeouts are no reason for others to pause.
+quick_connection = Connection(_quick_client)
 
 
 def async_connection() -> AsyncConnection:

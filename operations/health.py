@@ -27,7 +27,8 @@ def live(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """Answer 200 when every call can be served, else 503 with what is missing.
 
-    What is degraded takes nobody out of rotation: all processes share one Valkey, and no answer depends on it.
+    What is degraded takes nobody out of rotation: all processes share one Valkey, and another could do no more. Without
+    it the limits of calls are each process's own, and what guesses at passwords is refused (coordination/api_limits).
     """
     missing, degraded = missing_parts(), degraded_parts()
     body = {"ready": not missing, "missing": missing, "degraded": degraded}

@@ -1,9 +1,9 @@
 """What every API call passes before its operation runs, in this order:
 
-query parameters, authentication, scope, the operation's own precheck, body, the operation's own proof, and for a POST
-with an Idempotency-Key the transaction that keeps work and answer together. A write of what has no tag is refused
-before it runs where it comes on the condition of one. An operation that waits is tried again later, in whole where an
-ASGI front waits. After a GET, an answer that the caller has already is spared.
+query parameters, authentication, rate limits, scope, the operation's own precheck, body, the operation's own proof, and
+for a POST with an Idempotency-Key the transaction that keeps work and answer together. A write of what has no tag is
+refused before it runs where it comes on the condition of one. An operation that waits is tried again later, in whole
+where an ASGI front waits. After a GET, an answer that the caller has already is spared.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from api.waiting import Waiting, pause_or_wait
 from audit.models import Action, Outcome
 from audit.origin import current_origin
 from audit.services import record
-from orgs import tenancy
+from orgs import rate_limiting, tenancy
 from orgs.authentication import KeyRefused, authenticate
 from orgs.bearers import UserUnknown
 from orgs.connections import drop_dead_connection
@@ -55,6 +55,7 @@ def gate(run: Run) -> Run:
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     precheck = getattr(operation.view_func, "precheck", None)
     takes_key = hasattr(operation.view_func, "optional_key")
+    own_limits: tuple[str, ...] = getattr(operation.view_func, "limited_by", ())
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
         run = _direct(operation)
 
@@ -64,7 +65,9 @@ def gate(run: Run) -> Run:
             drop_dead_connection()
             requests.check_query(request, known_query)
             if operation.auth_callbacks or (takes_key and request.META.get("HTTP_AUTHORIZATION")):
-                _admit(request, operation)
+                _admit(request, operation, own_limits)
+            else:
+                rate_limiting.check(request, own_limits)
             if precheck is not None:
                 precheck()
             body = _read(request, operation, takes_body=takes_body, limit=limit)
@@ -86,9 +89,11 @@ def gate(run: Run) -> Run:
                 # The operation refused, such as to grant more than the key holds; its transaction is over.
                 _record_refused_principal(request, documents.parse(response.content)["detail"])
             known_copy = request.META.get("HTTP_IF_NONE_MATCH") if may_spare else None
-            return response if known_copy is None else etags.spare_known_copy(response, known_copy)
+            if known_copy is not None:
+                response = etags.spare_known_copy(response, known_copy)
         except Exception as error:
-            return operation.api.on_exception(request, error)
+            response = operation.api.on_exception(request, error)
+        return rate_limiting.tell(request, response)
 
     return guarded
 
@@ -98,7 +103,7 @@ def _query_names(operation: Operation) -> frozenset[str]:
     return frozenset(name for model in models for name in model.__ninja_flatten_map__)
 
 
-def _admit(request: Request, operation: Operation) -> None:
+def _admit(request: Request, operation: Operation, own_limits: tuple[str, ...]) -> None:
     try:
         principal = authenticate(request)
     except KeyRefused as refusal:
@@ -113,6 +118,8 @@ def _admit(request: Request, operation: Operation) -> None:
     request.principal = principal
     origin = current_origin()
     origin.organization, origin.actor = principal.organization, principal.actor
+    # Refusals for want of a scope count too: whoever holds a key could ask without end.
+    rate_limiting.check(request, own_limits)
     scope: Scope | None = operation.view_func.required_scope  # type: ignore[attr-defined]
     if scope is not None and scope not in principal.scopes:
         _record_refused_principal(request, f"lacks {scope}")

@@ -155,3 +155,13 @@ def precheck(check: Callable[[], None]) -> Callable[[F], F]:
         return operation
 
     return declare
+
+
+def limited_by(*names: str) -> Callable[[F], F]:
+    """Declare the limits of its own that an operation has (coordination/api_limits/table.py), beside its caller's."""
+
+    def declare(operation: F) -> F:
+        operation.limited_by = names  # type: ignore[attr-defined]
+        return operation
+
+    return declare

@@ -30,7 +30,7 @@ from accounts.passwords import MOST_CHARACTERS
 from api.requests import client_address
 from audit.models import Action, Outcome
 from audit.services import record
-from orgs import tenancy
+from orgs import rate_limiting, tenancy
 
 HELD = "sign_in"
 HELD_FOR = timedelta(minutes=5)
@@ -49,6 +49,8 @@ class VisitorMiddleware(SessionMiddleware):
 class AttemptMiddleware:
     """Charge a try before the console's transaction begins, in one of its own, and record a wait after it.
 
+    Before that it is held to the limit of its address; one beyond it, or that cannot be counted, gets its page with a
+    sentence, and nothing is looked at.
     A form without its token is none: what another site sends from an operator's browser costs the operator nothing.
     """
 
@@ -57,19 +59,35 @@ class AttemptMiddleware:
         self.csrf = CsrfViewMiddleware(cast(Any, get_response))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.admission = None  # type: ignore[attr-defined]
+        request.admission, request.refusal = None, ""  # type: ignore[attr-defined]
         find_account = TRIED.get(request.path)
         if request.method != "POST" or find_account is None:
             return self.get_response(request)
         self.csrf.process_request(request)
         if (refusal := self.csrf.process_view(request, self.get_response, (), {})) is not None:
             return refusal
+        try:
+            rate_limiting.check(request, ("sign-in",))
+        except rate_limiting.RateLimited as limited:
+            response = self._show(request, str(limited), status=429, retry_after=limited.retry_after)
+            return rate_limiting.tell(request, response)
+        except rate_limiting.Uncounted as uncounted:
+            return self._show(request, str(uncounted), status=503, retry_after=1)
         admission = _admit(request, find_account)
         request.admission = admission  # type: ignore[attr-defined]
         response = self.get_response(request)
         if admission and admission.closing and not admission.forgiven:
             with tenancy.system():
                 lockout.record_wait(admission)
+        return rate_limiting.tell(request, response)
+
+    def _show(self, request: HttpRequest, sentence: str, *, status: int, retry_after: int) -> HttpResponseBase:
+        """Answer with the form and why it was not looked at; without an admission no view looks at what was typed."""
+        request.refusal = sentence  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if response.status_code == 200:
+            response.status_code = status
+            response.headers["Retry-After"] = str(retry_after)
         return response
 
 
@@ -111,7 +129,7 @@ def check_admission(request: HttpRequest) -> lockout.Admission:
     """Return the admission of a try that may be made now; raises ValidationError."""
     admission: lockout.Admission | None = request.admission  # type: ignore[attr-defined]
     if admission is None or admission.locked:
-        raise ValidationError(lockout.REFUSAL, code="locked")
+        raise ValidationError(request.refusal or lockout.REFUSAL, code="locked")  # type: ignore[attr-defined]
     return admission
 
 

@@ -19,7 +19,7 @@ from orgs.api.api_keys import minted_out
 from orgs.api.parameters import Cursor, Limit
 from orgs.links import invitation_link
 from orgs.models import Invitation, Role
-from orgs.permissions import Scope, body_limit, optional_key, proof, requires
+from orgs.permissions import Scope, body_limit, limited_by, optional_key, proof, requires
 from orgs.principals import ActorType, Principal, Request
 from orgs.schemas import PageOut
 from orgs.schemas.invitations import (
@@ -110,6 +110,7 @@ def revoke_invitation(request: Request, invitation_id: uuid.UUID) -> Status[None
 
 
 @router.post("/invitations/look-up", auth=None, response=OfferOut)
+@limited_by("sign-in")
 @body_limit(64 * 1024)
 def look_up_invitation(request: Request, body: TokenIn) -> OfferOut:
     """Say what the holder of a token is offered. Needs no key."""
@@ -141,6 +142,7 @@ def _calling_user(request: Request) -> Principal | None:
 
 @router.post("/invitations/accept", auth=None, response={201: AcceptedOut})
 @optional_key
+@limited_by("sign-in")
 @proof(_prove_account)
 @body_limit(64 * 1024)
 def accept_invitation(request: Request, body: AcceptanceIn) -> Status[AcceptedOut]:

@@ -14,7 +14,7 @@ from orgs import tenancy
 from orgs.api.api_keys import minted_out
 from orgs.keys import Environment
 from orgs.models import Membership, Organization, Role
-from orgs.permissions import Scope, any_key, body_limit, of_users, precheck, requires
+from orgs.permissions import Scope, any_key, body_limit, limited_by, of_users, precheck, requires
 from orgs.principals import ActorType, Request
 from orgs.schemas.me import MeOut, MePatch, PlaceOut, ProfileOut, SignUpIn, SignUpOut
 from orgs.schemas.organizations import OrganizationOut
@@ -34,6 +34,7 @@ def _require_open_sign_up() -> None:
 
 
 @router.post("/signup", auth=None, response={201: SignUpOut})
+@limited_by("sign-in")
 @precheck(_require_open_sign_up)
 @body_limit(64 * 1024)
 def sign_up(request: Request, body: SignUpIn, response: HttpResponse) -> Status[SignUpOut]:

@@ -13,7 +13,7 @@ from pydantic import StringConstraints
 from api import etags
 from api.cursors import DEFAULT_LIMIT, Page
 from api.headers import reads
-from orgs import limits, listings, tenancy
+from orgs import limits, listings, rate_limiting, tenancy
 from orgs.api.api_keys import minted_out
 from orgs.api.parameters import Cursor, Limit
 from orgs.models import Organization
@@ -157,8 +157,9 @@ def restore_organization(request: Request, organization_id: uuid.UUID, response:
 @router.get("/orgs/{id:organization_id}/limits", response=LimitsOut)
 @requires(Scope.ORGS_READ)
 def get_organization_limits(request: Request, organization_id: uuid.UUID) -> LimitsOut:
-    """Say how many of each thing the organization may have, and how many it has."""
+    """Say how many of each thing the organization may have, and how many it has; and how many calls it may make."""
     require_own(request, organization_id)
     with tenancy.organization(organization_id):
         found = limits.usages(Organization.objects.get(id=organization_id))
-    return LimitsOut.model_validate({"limits": found})
+        rates = rate_limiting.rates(organization_id)
+    return LimitsOut.model_validate({"limits": found, "rate_limits": rates})

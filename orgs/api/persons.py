@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from accounts.models import Erasure
 from api import etags
 from api.requests import client_address
-from orgs.permissions import Scope, across_organizations, body_limit, of_users, proof, requires
+from orgs.permissions import Scope, across_organizations, body_limit, limited_by, of_users, proof, requires
 from orgs.principals import Request
 from orgs.schemas.persons import EraseIn, ErasureOut
 from orgs.services import exporting, person_erasing
@@ -53,6 +53,7 @@ def _prove_caller(request: Request) -> None:
 @requires(Scope.ME_ADMIN)
 @of_users
 @across_organizations
+@limited_by("sign-in")
 @proof(_prove_caller)
 @body_limit(64 * 1024)
 def erase_me(request: Request, body: EraseIn) -> Status[Erasure]:

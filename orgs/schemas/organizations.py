@@ -59,7 +59,18 @@ class UsageOut(Out):
     used: int
 
 
+class RateOut(Out):
+    """So many calls in any window of so many seconds; null is no limit."""
+
+    limit: int | None
+    window_seconds: int
+
+
 class LimitsOut(Out):
-    """How many of each thing the organization may have, and has. API keys count while they can be used."""
+    """How many of each thing the organization may have, and has; and how many calls it may make.
+
+    API keys count while they can be used. Of `rate_limits` `default` and `secrets` are for each API key or user.
+    """
 
     limits: dict[str, UsageOut]
+    rate_limits: dict[str, RateOut]

@@ -50,13 +50,19 @@ def test_every_tenant_table_is_fenced() -> None:
 
 
 def test_every_tenant_table_has_an_owner_and_a_generation() -> None:
-    """But for the audit trail, whose entries never change, and the answers kept for a repeated call."""
+    """But for the audit trail, whose entries never change, the answers kept for a repeated call, and what operators
+    decide of an organization, which nobody in it owns.
+    """
     found = rows(
         "SELECT attrelid::regclass::text FROM pg_attribute WHERE attname IN ('owner_id', 'generation') AND attnotnull"
         " GROUP BY 1 HAVING count(*) = 2"
     )
 
-    assert set(TABLES) - {name for (name,) in found} == {"api_idempotentanswer", "audit_entry"}
+    assert set(TABLES) - {name for (name,) in found} == {
+        "api_idempotentanswer",
+        "audit_entry",
+        "coordination_organizationratelimits",
+    }
 
 
 @pytest.mark.usefixtures("taken_back")

@@ -1,0 +1,101 @@
+"""Counting calls: by permits in hand, else by Valkey, else as each limit says. Needs no Django."""
+
+import logging
+import time
+from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
+
+from coordination.api_limits.drawing import Drawn, draw
+from coordination.api_limits.local import LocalWindows
+from coordination.api_limits.permits import Permits, Taken
+from coordination.api_limits.table import Quota
+from coordination.connections import Connection, Unavailable
+
+logger = logging.getLogger("holdfast.coordination")
+# How long nothing is asked of Valkey after it could not answer: one call pays for finding out, not each.
+PAUSE_SECONDS = 1.0
+LOG_SECONDS = 60.0
+MOST_CALLERS = 10_000
+
+
+class Limiter:
+    """Counts the calls of one process. `local` counts those for which Valkey could not be asked."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
+        self.connection = connection
+        self.local = LocalWindows()
+        self._clock = clock
+        self._permits: dict[Hashable, Permits] = {}
+        self._lock, self._probe = Lock(), Lock()
+        self._failing = False
+        self._paused_until = self._logged_at = -LOG_SECONDS
+
+    def take(
+        self, caller: Hashable, quotas: Callable[[], Sequence[Quota]], window_seconds: int
+    ) -> tuple[Taken, bool] | None:
+        """Count one call of a caller, and say whether Valkey stands behind the answer; None where nothing limits it.
+
+        `quotas` is asked when permits are drawn; the keys of one caller's have one slot. Raises Unavailable without
+        Valkey where one of them is closed then.
+        """
+        permits = self._permits.get(caller)
+        if permits is not None and (taken := permits.spend()) is not None:
+            return taken, True
+        found = quotas()
+        if not found:
+            return None
+        if permits is None:
+            permits = self._add(caller)
+        try:
+            return self._draw(permits, found, window_seconds), True
+        except Unavailable:
+            if any(quota.limit.without_valkey == "closed" for quota in found):
+                raise
+        now = self._clock()
+        return (self.local.spend(found, window_seconds, now), now, 0), False
+
+    def look(self, caller: Hashable) -> Taken | None:
+        """Return what was last known of a caller's limits, and count nothing."""
+        permits = self._permits.get(caller)
+        return None if permits is None else permits.look()
+
+    def _draw(self, permits: Permits, quotas: Sequence[Quota], window_seconds: int) -> Taken:
+        # Once Valkey could not answer, one call at a time looks whether it can; the others do not wait for that.
+        probing = self._failing
+        if probing and (self._clock() < self._paused_until or not self._probe.acquire(blocking=False)):
+            raise Unavailable("Valkey could not be reached a moment ago.")
+        try:
+            with permits.drawing:
+                # Another thread may have drawn meanwhile, or found that Valkey is gone.
+                if (taken := permits.spend()) is not None:
+                    return taken
+                if self._failing and not probing:
+                    raise Unavailable("Valkey could not be reached a moment ago.")
+                wanted, sent_at = permits.wanted(), self._clock()
+                drawn: Drawn = self.connection.run(draw(quotas, window_seconds=window_seconds, wanted=wanted))
+                self._failing = False
+                return permits.fill(drawn, sent_at)
+        except Unavailable as error:
+            self._note(error)
+            raise
+        finally:
+            if probing:
+                self._probe.release()
+
+    def _add(self, caller: Hashable) -> Permits:
+        with self._lock:
+            if len(self._permits) >= MOST_CALLERS:
+                # Its permits count as spent: who is forgotten has gained nothing.
+                del self._permits[next(iter(self._permits))]
+            return self._permits.setdefault(caller, Permits(self._clock))
+
+    def _note(self, error: Unavailable) -> None:
+        now = self._clock()
+        with self._lock:
+            if self._failing and now < self._paused_until:
+                return
+            self._failing, self._paused_until = True, now + PAUSE_SECONDS
+            if now - self._logged_at < LOG_SECONDS:
+                return
+            self._logged_at = now
+        logger.warning("calls are limited without Valkey", extra={"error": str(error)})

@@ -1,0 +1,77 @@
+"""Permits that a process has in hand, so that not every call asks Valkey. Needs no Django.
+
+How many are drawn at once follows the calls: a second in which half of a draw's life was enough for it doubles the
+next one, and what lapsed is not drawn again. Near a limit draws bring one, whatever is wanted.
+"""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from coordination.api_limits.drawing import LIFE_SECONDS, Drawn
+
+# From before a draw was sent. Valkey counts them for LIFE_SECONDS from when it granted them, which is later; the
+# difference is for clocks of which one runs faster.
+SPENT_WITHIN_SECONDS = 0.9 * LIFE_SECONDS
+# For how long a refusal is believed: nothing fits before its delay is over, unless a limit was raised.
+REFUSED_SECONDS = 1.0
+MOST = 1024
+
+
+# A draw, when it was sent, and how many of its permits are left.
+Taken = tuple[Drawn, float, int]
+
+
+class Permits:
+    """Those of one caller, for several threads. `clock` gives seconds and never goes back."""
+
+    __slots__ = ("_clock", "_drawn", "_left", "_lock", "_sent_at", "_until", "_used_up_at", "drawing")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        # Held by the thread that draws for all: the others then spend what it brings.
+        self.drawing = Lock()
+        self._drawn: Drawn | None = None
+        self._left = 0
+        self._sent_at = self._until = self._used_up_at = 0.0
+
+    def spend(self) -> Taken | None:
+        """Take one, or None when Valkey must be asked. A draw that brought none is given for as long as it is believed.
+
+        The clock is read under the lock: a thread that was held up before it must not spend what has lapsed meanwhile.
+        """
+        with self._lock:
+            drawn = self._drawn
+            if drawn is None or (now := self._clock()) >= self._until:
+                return None
+            if drawn.granted:
+                if not self._left:
+                    return None
+                self._left -= 1
+                self._used_up_at = now
+            return drawn, self._sent_at, self._left
+
+    def look(self) -> Taken | None:
+        """Return what was last known, and take nothing."""
+        with self._lock:
+            return None if self._drawn is None else (self._drawn, self._sent_at, self._left)
+
+    def wanted(self) -> int:
+        """Return how many to draw next."""
+        with self._lock:
+            if self._drawn is None or self._clock() >= self._until + LIFE_SECONDS:
+                return 1
+            if self._left:
+                return self._drawn.granted - self._left
+            quick = self._used_up_at - self._sent_at < SPENT_WITHIN_SECONDS / 2
+            return min(MOST, max(1, self._drawn.granted * (2 if quick else 1)))
+
+    def fill(self, drawn: Drawn, sent_at: float) -> Taken:
+        """Take in what a draw has brought, and spend one of it. What was left from before has lapsed."""
+        with self._lock:
+            self._drawn, self._sent_at, self._used_up_at = drawn, sent_at, sent_at
+            self._left = max(0, drawn.granted - 1)
+            refused = 0.0 if drawn.granted else max(standing.delay for standing in drawn.standings)
+            self._until = sent_at + (SPENT_WITHIN_SECONDS if drawn.granted else min(REFUSED_SECONDS, refused))
+            return drawn, sent_at, self._left
