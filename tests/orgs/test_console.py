@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Erasure, User
 from api.identifiers import new_id
 from audit.models import Entry
+from coordination.services import set_rate_limits
 from events.models import Event
 from orgs import keys, tenancy
 from orgs.middleware import OperatorMiddleware
@@ -42,6 +43,8 @@ def several() -> list[Organization]:
         submit_task(caller, metadata={"known": SECRET})
         Caller(factories.make_key(organization, scopes=("tasks:read",)).text).get("/agents")
         invite(Caller(factories.make_key(organization).text))
+        with tenancy.system():
+            set_rate_limits(organization.id, changes={"key_requests": 1000}, actor="test")
     return made
 
 
