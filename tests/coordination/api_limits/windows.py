@@ -23,10 +23,14 @@ def passes(limiter: Limiter, limits: list[Quota], window_seconds: int = 60) -> b
 
 
 def most_in_a_window(times: Iterable[float], window: float) -> int:
-    """Return how many of these times the fullest half-open window of this length holds."""
-    ordered, most, first = sorted(times), 0, 0
+    """Return how many of these times the fullest half-open window of this length holds.
+
+    In whole microseconds, as the script counts: two times a window apart must not differ by the last digit of a float.
+    """
+    length = round(window * 1_000_000)
+    ordered, most, first = sorted(round(at * 1_000_000) for at in times), 0, 0
     for index, at in enumerate(ordered):
-        while ordered[first] <= at - window:
+        while ordered[first] <= at - length:
             first += 1
         most = max(most, index - first + 1)
     return most
