@@ -35,6 +35,19 @@ TAGS = {"type": "string", "example": '"3"'}
 ETAG = {"ETag": {"description": "The subject's generation, for If-Match and If-None-Match.", "schema": TAGS}}
 SPARED = {"description": "Not modified: the copy that If-None-Match names is the current one.", "headers": ETAG}
 KNOWN_COPY = Header("If-None-Match", "Answer 304 when the subject still has this ETag.", TAGS)
+# draft-ietf-httpapi-ratelimit-headers: structured fields, a list of limits.
+RATES = {
+    "RateLimit-Policy": {
+        "description": "The limits that the call counts for: `q` calls in any `w` seconds.",
+        "schema": {"type": "string", "example": '"default";q=6000;w=60'},
+    },
+    "RateLimit": {
+        "description": "Of each, the `r` calls that are left and the `t` seconds until nothing is spent.",
+        "schema": {"type": "string", "example": '"default";r=50;t=30'},
+    },
+}
+RATE_HEADERS = {name: {"$ref": f"#/components/headers/{name}"} for name in RATES}
+RETRY_AFTER = {"description": "Whole seconds after which the call may be sent again.", "schema": {"type": "integer"}}
 ONLY_NEW = {"type": "string", "const": "*"}
 CREATE = Header("If-None-Match", "Create only what is not there yet. Every create is so, also without it.", ONLY_NEW)
 CHANGE = Header("If-None-Match", "Write only when the ETag is none of these; * is refused, the subject is there.", TAGS)
@@ -52,6 +65,7 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
     by_id = operations(api)
     schema["components"]["schemas"]["ProblemOut"] = ProblemOut.model_json_schema()
     schema["components"]["securitySchemes"]["TokenBearer"] = TOKEN
+    schema["components"]["headers"] = RATES
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     for path in schema["paths"].values():
         for method, described in path.items():
@@ -63,10 +77,23 @@ def complete(schema: OpenAPISchema, api: NinjaAPI) -> OpenAPISchema:
             described.setdefault("parameters", []).extend(_parameter(header) for header in read)
             answers = _answers(by_id[name], described, schema, spares=KNOWN_COPY in read)
             described["responses"] = answers | {"default": {"description": "A problem (RFC 9457)", "content": problem}}
+            if "security" in described or hasattr(by_id[name].view_func, "limited_by"):
+                _describe_limits(described["responses"], problem)
             scope = getattr(by_id[name].view_func, "required_scope", None)
             if scope is not None:
                 described["x-required-scope"] = str(scope)
     return schema
+
+
+def _describe_limits(answers: dict[str, dict[str, Any]], problem: dict[str, Any]) -> None:
+    """Say that every answer tells what is left of the limits, and how a call beyond them is refused."""
+    answers["429"] = {
+        "description": "Beyond a rate limit: `rate-limited`; or another limit of attempts.",
+        "content": problem,
+        "headers": {"Retry-After": RETRY_AFTER},
+    }
+    for status, answer in answers.items():
+        answers[status] = answer | {"headers": answer.get("headers", {}) | RATE_HEADERS}
 
 
 def _describe_body(body: dict[str, Any] | None) -> None:

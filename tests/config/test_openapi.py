@@ -90,6 +90,14 @@ def test_every_operation_documents_its_problems(operation: Operation) -> None:
 
 
 @over_operations
+def test_every_operation_documents_its_limits(operation: Operation) -> None:
+    answers = operation.described["responses"]
+
+    assert all({"RateLimit", "RateLimit-Policy"} <= set(answer["headers"]) for answer in answers.values())
+    assert "Retry-After" in answers["429"]["headers"]
+
+
+@over_operations
 def test_every_operation_that_needs_a_scope_documents_it(operation: Operation) -> None:
     found = operation.described.get("x-required-scope")
 
@@ -105,9 +113,10 @@ def test_every_operation_but_a_public_one_documents_its_keys_and_tokens(operatio
 
 def test_every_reference_within_the_document_leads_somewhere() -> None:
     document = api.get_openapi_schema()
-    schemas = document["components"]["schemas"]
+    components = document["components"]
+    there = {f"#/components/{kind}/{name}" for kind in ("schemas", "headers") for name in components[kind]}
 
-    missing = {name for name in _references(document) if name.removeprefix("#/components/schemas/") not in schemas}
+    missing = {name for name in _references(document) if name not in there}
 
     assert missing == set()
 
