@@ -1,7 +1,7 @@
 -- The limits that operators gave an organization; no row where the installation's hold. Called outside of any scope.
 CREATE OR REPLACE FUNCTION coordination_find_rate_limits(p_organization uuid)
 RETURNS TABLE (key_requests integer, organization_requests integer)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     PERFORM set_config('role', 'holdfast_app', true),
             set_config('holdfast.organization', p_organization::text, true);

@@ -28,6 +28,10 @@ CARD: dict[str, Any] = {
 NAMES = ("resource", "name", "queue")
 
 
+# What names a message by its receipt, and where.
+HOLDING = {"extend_message": "receipt", "nack_message": "receipt"}
+
+
 @dataclass(frozen=True)
 class Operation:
     """An operation of the OpenAPI document."""
@@ -88,6 +92,8 @@ class Scene:
     # The memberships of another owner, and of who is to be one in their stead.
     giver_id: str = ""
     heir_id: str = ""
+    # Of a message that is held.
+    receipt: str = ""
     email: str = "nobody@example.com"
 
     def body(self, operation: str) -> Any:
@@ -176,6 +182,8 @@ class Scene:
             **queues_bodies.BODIES,
             **rate_limits_bodies.BODIES,
         }
+        if operation in HOLDING:
+            return {**bodies[operation], HOLDING[operation]: self.receipt}
         return bodies[operation]
 
 
@@ -192,6 +200,10 @@ def make_scene(organization: Organization | None = None) -> Scene:
     invitation = owner.post("/invitations", {"email": f"{uuid.uuid4().hex}@example.com", "role": "member"})
     assert invitation.status == 201
     assert owner.post("/queues/mail/push", {"messages": [{"body": "hello"}]}).status == 201
+    taken = owner.post("/locks/report/daily/acquire", locks_bodies.BODIES["acquire_lock"])
+    assert taken.status == 200
+    assert owner.post("/queues/mail/push", queues_bodies.BODIES["push_messages"]).status == 201
+    [held] = owner.post("/queues/mail/pop", {"visibility_seconds": 600}).json["items"]
     ids = {
         "organization_id": str(organization.id),
         "membership_id": owner.get("/members").json["items"][0]["id"],
@@ -212,4 +224,4 @@ def make_scene(organization: Organization | None = None) -> Scene:
     }
     users = (factories.make_member(organization, role) for role in (Role.OWNER, Role.MEMBER))
     giver, heir = (place_of(organization, user.id) for user in users)
-    return Scene(owner, ids, invitation.json["token"], giver, heir, user.email)
+    return Scene(owner, ids, invitation.json["token"], giver, heir, held["receipt"], user.email)

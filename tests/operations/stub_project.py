@@ -124,6 +124,7 @@ def make_project(root: Path) -> Path:
         path.write_text(text)
     shutil.copytree(CHECKOUT / "operations", root / "operations", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "manage.py", root)
-    for name in ("config/environment.py", "accounts/oidc/issuers.py", "api/addresses.py", "api/documents.py"):
+    apart = ("config/environment.py", "accounts/oidc/issuers.py", "api/documents.py")
+    for name in (*apart, "api/addresses.py", "api/valkey_addresses.py"):
         shutil.copy(CHECKOUT / name, root / name)
     return root

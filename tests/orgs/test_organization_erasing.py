@@ -8,6 +8,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from coordination.models import OrganizationRateLimits
 from orgs import organization_erasers, tenancy
 from orgs.checks import tenant_tables
 from orgs.models import Organization, OrganizationErasure
@@ -37,6 +38,8 @@ def populate() -> Scene:
             if operation.method == "POST":
                 call = replace(call, headers={**call.headers, "Idempotency_Key": uuid.uuid4().hex})
             call.by(scene.owner, operation)
+    with tenancy.system():
+        OrganizationRateLimits.objects.create(organization=scene.organization, key_requests=1_000_000)
     return scene
 
 

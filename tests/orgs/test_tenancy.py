@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, ProgrammingError, connection, transaction
 
+from coordination.models import OrganizationRateLimits
 from orgs import functions, tenancy
 from orgs.checks import tenant_tables
 from orgs.models import Agent, Organization
@@ -44,6 +45,8 @@ def fill(organization: Organization) -> None:
     )
     assert answer.status == 201, answer
     invite(caller)
+    with tenancy.system():
+        OrganizationRateLimits.objects.create(organization=organization, key_requests=1_000_000)
 
 
 def settings_now() -> tuple[Any, ...]:
