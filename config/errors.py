@@ -64,11 +64,11 @@ AFTER_VALIDATION = re.compile(r" after validation, not \d+$")
 NOT_FOUND = Problem(404, "not-found", "There is no such thing here.")
 INVALID = Problem(422, "invalid", "The request does not have the form that this operation takes.")
 UNAVAILABLE = Problem(503, "database-unavailable", "The database cannot be reached just now; try again.")
-BUSY = Problem(503, "database-busy", "Another write stood in the way for too long; nothing was changed, try again.")
-TIMEOUT = Problem(503, "database-timeout", "The database took too long; nothing was changed.")
-EXHAUSTED = Problem(503, "database-exhausted", "The database has run out of room; nothing was changed.")
+BUSY = Problem(503, "database-busy", "Another write was in the way; nothing was changed in the database, try again.")
+TIMEOUT = Problem(503, "database-timeout", "The database took too long; nothing was changed in it.")
+EXHAUSTED = Problem(503, "database-exhausted", "The database has run out of room; nothing was changed in it.")
 TOO_MUCH = Problem(413, "limit-exceeded", "The answer or the change is larger than the database can hold.")
-INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed.")
+INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed in the database.")
 BAD_REQUEST = Problem(400, "bad-request", "The request cannot be understood.")
 NO_VALID_KEY = Problem(401, "unauthenticated", "A valid API key is needed.")
 
@@ -176,6 +176,9 @@ TABLE: dict[type[Exception], Problem] = {
     queue_messages.QueueMissing: NOT_FOUND,
     queue_messages.QueueFull: Problem(409, "queue-full", "The queue has as many messages as it may have."),
     queue_messages.TooManyQueues: Problem(409, "limit-reached", "There are as many as there may be."),
+    queue_messages.PushedOtherwise: Problem(
+        422, "idempotency-key-reused", "The Idempotency-Key belongs to another call."
+    ),
     queue_messages.InvalidReceipt: Problem(400, "invalid-receipt", "The receipt is none that a queue gave."),
     queue_messages.ReceiptStale: Problem(409, "receipt-stale", "The message is no longer the receipt's."),
     locks.LockNotHeld: NOT_FOUND,

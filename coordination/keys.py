@@ -66,6 +66,11 @@ def of_queue(organization: Tenant | None, name: str) -> tuple[str, ...]:
     return (queue(organization, name), *own, queues(organization))
 
 
+def pushed(organization: Tenant | None, name: str, mark: str) -> str:
+    """Name what one push of a queue that may be repeated pushed. String; lives as long as answers are kept."""
+    return f"{prefix(organization)}queue-pushed:{name}:{mark}"
+
+
 def session(organization: Tenant | None, session_id: Tenant) -> str:
     """Name what is kept of a session for a moment. String; lives as long as its writer says."""
     return f"{prefix(organization)}session:{session_id}"

@@ -4,11 +4,13 @@ Bodies are JSON texts here, kept and given back as they come. Raises InvalidName
 number that is out of its bounds, ValueError before anything is sent.
 """
 
+import hashlib
 import json
 import random
 import re
+import uuid
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +29,7 @@ from coordination.queue_messages import (
     Popped,
     Purgeable,
     Purged,
+    PushedOtherwise,
     QueueFull,
     QueueMissing,
     ReceiptStale,
@@ -61,6 +64,21 @@ PUSH, POP, ACK, NACK, EXTEND, STATE, CONFIGURE, PEEK, DEAD, REDRIVE, PURGE, DELE
 NAMES = Script("queue_names")
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What tells a push apart from all but its repetitions, and for how many seconds they push nothing more."""
+
+    mark: str
+    seconds: float
+
+    def digest(self, messages: Sequence[tuple[bytes, int]]) -> str:
+        """Return what tells these messages apart from others that come under the mark."""
+        found = hashlib.sha256(self.mark.encode())
+        for raw, delay in messages:
+            found.update(f"\n{delay} {len(raw)} ".encode() + raw)
+        return found.hexdigest()
+
+
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -85,6 +103,16 @@ def _delay(seconds: float) -> int:
     if isinstance(seconds, int | float | Decimal) and not isinstance(seconds, bool) and seconds == 0:
         return 0
     return milliseconds(seconds, most=MAX_DELAY_SECONDS, what="delay_seconds")
+
+
+def _repeatable_id(digest: str, index: int) -> str:
+    """Return a UUIDv8 (RFC 9562 §5.8): the same for the same push, and in the order of its messages.
+
+    What comes due in the same millisecond is delivered in the order of its ids.
+    """
+    number = int(digest[:28], 16) << 16 | index
+    number = number & ~(0xF << 76) | 8 << 76
+    return str(uuid.UUID(int=number & ~(0x3 << 62) | 2 << 62))
 
 
 def check_count(count: int, what: str = "count", most: int = MAX_COUNT) -> int:
@@ -124,6 +152,8 @@ def _refuse(found: list[Any], receipts: Sequence[str] = ()) -> list[Any]:
             raise ReceiptStale([receipts[index] for index in rest[0]])
         case "limit":
             raise TooManyQueues(f"The organization may have {int(rest[0]):,} queues, and has as many.")
+        case "other":
+            raise PushedOtherwise("Other messages were pushed with this Idempotency-Key.")
         case "full":
             raise QueueFull(f"The queue has {int(rest[0]):,} messages, and may have {int(rest[1]):,}.")
         case "large":
@@ -145,24 +175,34 @@ class Calls:
     def _keys(self, name: str) -> tuple[str, ...]:
         return keys.of_queue(self.organization, check_name(name, "queue"))
 
-    def push(self, name: str, messages: Sequence[tuple[str | bytes, float]]) -> Call[list[str]]:
-        """Push texts, each with its delay in seconds; raises ValueTooLarge for more than MAX_BATCH_BYTES in all."""
+    def push(
+        self, name: str, messages: Sequence[tuple[str | bytes, float]], once: Once | None = None
+    ) -> Call[list[str]]:
+        """Push texts, each with its delay in seconds; raises ValueTooLarge for more than MAX_BATCH_BYTES in all.
+
+        Where they were pushed under the mark of `once` before, nothing is pushed and the ids are the same.
+        """
         check_count(len(messages), "number of messages")
-        arguments: list[str | bytes | int] = [self._defaults, name, MAX_QUEUES]
-        ids, size = [], 0
-        for text, delay in messages:
-            raw = text.encode() if isinstance(text, str) else text
-            ids.append(str(new_id()))
-            arguments += [ids[-1], _delay(delay), raw]
-            size += len(raw)
+        raws = [(text.encode() if isinstance(text, str) else text, _delay(delay)) for text, delay in messages]
+        size = sum(len(raw) for raw, _ in raws)
         if size > MAX_BATCH_BYTES:
             raise ValueTooLarge(f"The messages have {size:,} bytes of JSON; one push takes {MAX_BATCH_BYTES:,}.")
+        places = self._keys(name)
+        if once is None:
+            ids, known = [str(new_id()) for _ in raws], ("", 0)
+        else:
+            digest = once.digest(raws)
+            ids, known = [_repeatable_id(digest, at) for at in range(len(raws))], (digest, int(once.seconds * 1000))
+            places += (keys.pushed(self.organization, name, once.mark),)
+        arguments: list[str | bytes | int] = [self._defaults, name, MAX_QUEUES, *known]
+        for id_, (raw, delay) in zip(ids, raws, strict=True):
+            arguments += [id_, delay, raw]
 
         def read(found: Any) -> list[str]:
             _refuse(found)
             return ids
 
-        return Call(PUSH, self._keys(name), tuple(arguments), read)
+        return Call(PUSH, places, tuple(arguments), read)
 
     def pop(self, name: str, count: int, visibility_seconds: float | None) -> Call[Popped]:
         visible = "" if visibility_seconds is None else _visibility(visibility_seconds)

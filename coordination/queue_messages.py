@@ -21,6 +21,10 @@ class TooManyQueues(Exception):
     """Raised when an organization has as many queues as it may have."""
 
 
+class PushedOtherwise(Exception):
+    """Raised when other messages were pushed under the same mark; nothing of these was."""
+
+
 class InvalidReceipt(Exception):
     """Raised for a text that is no receipt."""
 

@@ -17,6 +17,7 @@ from coordination.cache import LOOK_AGAIN_SECONDS
 from coordination.calls import Call, T
 from coordination.connections import Unavailable
 from coordination.entries import Entry
+from coordination.repeating import find_mark
 from coordination.schemas.cache import (
     CachedIn,
     CachedManyIn,
@@ -108,8 +109,11 @@ def take_turn_cached(request: Request, resource: str, name: str, body: ComputeIn
 
     They store the value with it, or give up with DELETE; after `compute_seconds` the lease is over and another's turn.
     Where another computes, and there is no stale value, the call waits for `wait_seconds`.
+
+    With the `Idempotency-Key` of a call whose answer was lost, or was a 503, the turn that it took is the caller's.
     """
-    seconds, token = waiting.check_wait(body.wait_seconds), entries.new_token()
+    seconds = waiting.check_wait(body.wait_seconds)
+    token = find_mark(request, "compute", resource, name) or entries.new_token()
     call = entries.turn(
         request.principal.organization_id, resource, name, token=token, compute_seconds=body.compute_seconds
     )

@@ -6,6 +6,7 @@ from coordination import keys
 from coordination.epochs import next_epoch
 from coordination.lock_calls import Lock, LockHeld
 from coordination.locks import Locks
+from coordination.repeating import find_mark
 from coordination.schemas.locks import (
     LockAcquireIn,
     LockExtendIn,
@@ -27,11 +28,13 @@ def acquire_lock(request: Request, resource: str, name: str, body: LockAcquireIn
     """Acquire a lock that ends by itself, waiting for it where another holds it.
 
     Send `fencing_number` with each write that the lock protects: one that comes too late is then refused. With the
-    token of an earlier call it answers the lock that that call acquired, which runs `ttl_seconds` from now.
+    token of an earlier call it answers the lock that that call acquired, which runs `ttl_seconds` from now. So it does
+    with the `Idempotency-Key` of a call whose answer was lost, or was a 503, and that had no token.
     """
     waiting.check_wait(body.wait_seconds)
+    token = find_mark(request, "lock", resource, name) if body.token is None else body.token
     try:
-        return _out(_locks(request).acquire(resource, name, body.ttl_seconds, token=body.token))
+        return _out(_locks(request).acquire(resource, name, body.ttl_seconds, token=token))
     except LockHeld as held:
         channel = keys.lock(request.principal.organization_id, resource, name)
         waiting.wait(request, channel=channel, seconds=body.wait_seconds, look_again_in=held.seconds)

@@ -13,6 +13,7 @@ from coordination import keys
 from coordination.queue_calls import Calls
 from coordination.queue_messages import Settings, State
 from coordination.queues import look_again_in
+from coordination.repeating import find_once
 from coordination.schemas.queues import (
     AckedOut,
     AckIn,
@@ -53,10 +54,12 @@ def _calls(request: Request) -> Calls:
 def push_messages(request: Request, queue: str, body: PushIn) -> Status[PushedOut]:
     """Push messages; the queue is made where there is none. Once answered they are as durable as Valkey's file is.
 
-    A push whose answer was lost may be sent again with its `Idempotency-Key`; without one it may push twice.
+    A push whose answer was lost, or was a 503, may be sent again with its `Idempotency-Key`: it pushes nothing more.
+    Without one it may push twice. A message that is sent again after the key is forgotten has the same id.
     """
     messages = [(documents.dumps(one.body), one.delay_seconds) for one in body.messages]
-    return Status(201, PushedOut(ids=connection.run(_calls(request).push(queue, messages))))
+    once = find_once(request, "push", queue)
+    return Status(201, PushedOut(ids=connection.run(_calls(request).push(queue, messages, once))))
 
 
 @router.post("/queues/{queue}/pop", response=PoppedOut)
@@ -67,6 +70,7 @@ def pop_messages(request: Request, queue: str, body: PopIn) -> HttpResponse:
 
     They are the caller's until `visible_at`, and then the next one's, unless they are acknowledged before. So a message
     may come twice: whatever is done with it must bear that. Fewer than `count` are taken when they have 4 MiB before.
+    After a 503 the same call takes others, with its `Idempotency-Key` too: those that it took before come back then.
     """
     waiting.check_wait(body.wait_seconds)
     popped = connection.run(_calls(request).pop(queue, body.count, body.visibility_seconds))
@@ -92,7 +96,10 @@ def ack_messages(request: Request, queue: str, body: AckIn) -> AckedOut:
 @router.post("/queues/{queue}/nack", response=NackedOut)
 @requires(Scope.QUEUES_WRITE)
 def nack_message(request: Request, queue: str, body: NackIn) -> NackedOut:
-    """Give a message back, to be delivered again; after `max_attempts` deliveries it goes to the dead letters."""
+    """Give a message back, to be delivered again; after `max_attempts` deliveries it goes to the dead letters.
+
+    To send it again is harmless: `state` is `gone` then.
+    """
     return NackedOut.model_validate(connection.run(_calls(request).nack(queue, body.receipt, body.delay_seconds)))
 
 
@@ -128,7 +135,10 @@ def list_dead_messages(
 @router.post("/queues/{queue}/redrive", response=RedrivenOut)
 @requires(Scope.QUEUES_WRITE)
 def redrive_messages(request: Request, queue: str, body: RedriveIn) -> RedrivenOut:
-    """Push dead letters again, behind what is ready; their attempts begin anew. Send it again for what is left."""
+    """Push dead letters again, behind what is ready; their attempts begin anew. Send it again for what is left.
+
+    After a 503 some may have gone back: the same call then pushes the next ones.
+    """
     found = connection.run(_calls(request).redrive(queue, body.receipts, body.limit))
     return RedrivenOut.model_validate(found)
 

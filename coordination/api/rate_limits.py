@@ -22,7 +22,8 @@ def check_rate_limit(request: Request, resource: str, name: str, body: CheckIn) 
     """Spend of a limit, all of the cost or nothing: never more than `max_requests` in any window.
 
     A cost that does not fit is answered with 200 and `allowed` false: it is what was asked for. Without Valkey nothing
-    is known: 503 `valkey-unavailable`, and the caller decides what that means.
+    is known: 503 `valkey-unavailable`, and the caller decides what that means. After any 503 the cost may have been
+    spent; to send it again, with its `Idempotency-Key` too, may spend it twice, and never lets more through.
     """
     decision = _limits(request).check(resource, name, **body.model_dump())
     return decided(decision, body.max_requests, body.window_seconds)

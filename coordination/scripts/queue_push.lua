@@ -1,8 +1,13 @@
--- All of the messages or none. ARGV: defaults, the queue's name, most queues; then id, delay in milliseconds and body
--- of each message.
+-- All of the messages or none. ARGV: defaults, the queue's name, most queues, the digest of what may be repeated or an
+-- empty text, for how many milliseconds; then id, delay in milliseconds and body of each message.
+--
+-- What may be repeated has a key more, which holds the digest of what was pushed.
+local DONE, digest = KEYS[8], ARGV[4]
+local done = DONE and redis.call('GET', DONE)
+if done then return {done == digest and 'ok' or 'other'} end
 local settings = queue_settings(ARGV[1])
-local count = (#ARGV - 3) / 3
-for index = 6, #ARGV, 3 do
+local count = (#ARGV - 5) / 3
+for index = 8, #ARGV, 3 do
   if #ARGV[index] > settings.max_message_bytes then return {'large', #ARGV[index], settings.max_message_bytes} end
 end
 local length = redis.call('ZCARD', DELAYED)
@@ -11,7 +16,7 @@ if length + count > settings.max_length then return {'full', length, settings.ma
 if not queue_make(ARGV[2], ARGV[3]) then return {'limit', ARGV[3]} end
 local now, due, ready, earliest = queue_now(), queue_due(), 0, nil
 local pushed = queue_number(now)
-for index = 4, #ARGV, 3 do
+for index = 6, #ARGV, 3 do
   local id, delay, body = ARGV[index], tonumber(ARGV[index + 1]), ARGV[index + 2]
   if delay == 0 then
     queue_add(id, pushed, body)
@@ -27,4 +32,5 @@ if earliest and (not due or earliest < due) then
 elseif ready > 0 then
   redis.call('PUBLISH', QUEUE, ready)
 end
+if DONE then redis.call('SET', DONE, digest, 'PX', ARGV[5]) end
 return {'ok'}
