@@ -1,5 +1,7 @@
 """Idempotency-Key: any POST is safe to repeat (draft-ietf-httpapi-idempotency-key-header).
 
+One that only reads is so by itself: its key is not looked at, and nothing is kept.
+
 The work and its answer commit together. While it runs, an advisory lock of the transaction marks the key as in
 flight, so a process that dies leaves neither half-done work nor a key that is stuck. Only success is kept: what
 was refused changed nothing, and the same call may succeed later.
@@ -12,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,6 +25,7 @@ from api import encryption
 from api.models import IdempotentAnswer
 from api.requests import InvalidHeader
 
+F = TypeVar("F", bound=Callable[..., Any])
 # Without a comma, by which servers join a header that is sent twice.
 KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 PURPOSE = "idempotent answers"
@@ -53,6 +57,12 @@ class Repeatable:
         """A signed 64-bit number for pg_try_advisory_xact_lock."""
         digest = hashlib.sha256(f"{self.principal}\n{self.key}".encode()).digest()
         return int.from_bytes(digest[:8], signed=True)
+
+
+def only_reads(operation: F) -> F:
+    """Declare that a POST changes nothing: whatever Idempotency-Key it comes with, it is done each time."""
+    operation.only_reads = True  # type: ignore[attr-defined]
+    return operation
 
 
 def find_key(request: HttpRequest) -> str | None:

@@ -107,7 +107,7 @@ def _headers(method: str, operation: Operation, described: dict[str, Any], schem
     declared: tuple[Header, ...] = getattr(operation.view_func, "headers", ())
     found = [*declared, *([ORGANIZATION] if "security" in described else [])]
     if method == "post":
-        found.append(IDEMPOTENCY_KEY)
+        found += [] if hasattr(operation.view_func, "only_reads") else [IDEMPOTENCY_KEY]
         found += [CREATE] if 201 in described["responses"] else []
     elif method == "get":
         spares = not hasattr(operation.view_func, "always_sent") and _is_tagged(operation, described, schema)

@@ -186,6 +186,7 @@ def limits() -> str:
         ("messages of one push, pop or redrive", str(queue_calls.MAX_COUNT), "422 `invalid`"),
         ("messages of one push together", _size(queue_calls.MAX_BATCH_BYTES), "400 `value-too-large`"),
         ("messages of one pop together", _size(queue_calls.MAX_BATCH_BYTES), "the pop ends"),
+        ("and with an `Idempotency-Key`", _size(queue_calls.MAX_KEPT_BYTES), "the pop ends"),
         ("the delay of a message", f"{queue_calls.MAX_DELAY_SECONDS // 86400} days", "400 `invalid-ttl`"),
         ("the visibility of a message", f"{queue_calls.MAX_VISIBILITY_SECONDS // 3600} hours", "400 `invalid-ttl`"),
         ("deliveries of a message", f"{QUEUE.max_attempts}, or the queue's own number", "it is a dead letter"),

@@ -47,6 +47,8 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_ATTEMPTS = 1000
 # Of one push; a pop, a peek, a page of dead letters and a redrive end with the message that passes it.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+# Of a pop whose answer is kept in PostgreSQL for an Idempotency-Key; it too ends with the message that passes it.
+MAX_KEPT_BYTES = 512 * 1024
 MAX_DELAY_SECONDS = 30 * 24 * 3600
 MAX_VISIBILITY_SECONDS = 12 * 3600
 FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 1, 900
@@ -204,9 +206,11 @@ class Calls:
 
         return Call(PUSH, places, tuple(arguments), read)
 
-    def pop(self, name: str, count: int, visibility_seconds: float | None) -> Call[Popped]:
+    def pop(
+        self, name: str, count: int, visibility_seconds: float | None, most_bytes: int = MAX_BATCH_BYTES
+    ) -> Call[Popped]:
         visible = "" if visibility_seconds is None else _visibility(visibility_seconds)
-        return Call(POP, self._keys(name), (self._defaults, check_count(count), visible), _read_popped)
+        return Call(POP, self._keys(name), (self._defaults, check_count(count), visible, most_bytes), _read_popped)
 
     def ack(self, name: str, receipts: Sequence[str]) -> Call[list[bool]]:
         check_count(len(receipts), "number of receipts")

@@ -55,6 +55,7 @@ def gate(run: Run) -> Run:
     limit = getattr(operation.view_func, "body_limit", requests.DEFAULT_BODY_LIMIT)
     precheck = getattr(operation.view_func, "precheck", None)
     takes_key = hasattr(operation.view_func, "optional_key")
+    repeats = operation.methods == ["POST"] and not hasattr(operation.view_func, "only_reads")
     own_limits: tuple[str, ...] = getattr(operation.view_func, "limited_by", ())
     if get_type_hints(operation.view_func)["return"] is HttpResponse:
         run = _direct(operation)
@@ -74,7 +75,7 @@ def gate(run: Run) -> Run:
             if checks_untagged:
                 etags.check_untagged(request)
             refused = _prove(request, operation)
-            key = idempotency.find_key(request) if request.method == "POST" else None
+            key = idempotency.find_key(request) if repeats else None
             if refused is not None:
                 response = refused
             else:

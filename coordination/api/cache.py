@@ -11,6 +11,7 @@ from ninja import Router
 from ninja.responses import Status
 
 from api import documents, waiting
+from api.idempotency import only_reads
 from api.requests import MIB
 from coordination import entries, names, shared
 from coordination.cache import LOOK_AGAIN_SECONDS
@@ -76,8 +77,12 @@ def delete_cached(request: Request, resource: str, name: str) -> Status[None]:
 
 @router.post("/cache/{resource}:get", response=CachedManyOut)
 @requires(Scope.CACHE_READ)
+@only_reads
 def get_many_cached(request: Request, resource: str, body: NamesIn) -> HttpResponse:
-    """Return what is stored under at most 100 names, by name; those under which nothing is are not among them."""
+    """Return what is stored under at most 100 names, by name; those under which nothing is are not among them.
+
+    An `Idempotency-Key` is not looked at: nothing is changed, and each call tells what is there now.
+    """
     found = _try(entries.get(request.principal.organization_id, resource, body.names))
     shown = {name: _shown(entry) for name, entry in found.entries.items()} if found else {}
     return _answer({"entries": shown, "left_out": found.left_out if found else [], "available": found is not None})

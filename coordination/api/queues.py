@@ -8,9 +8,10 @@ from ninja.responses import Status
 
 from api import documents, waiting
 from api.cursors import DEFAULT_LIMIT, Listing
+from api.idempotency import find_key
 from api.requests import MIB
 from coordination import keys
-from coordination.queue_calls import Calls
+from coordination.queue_calls import MAX_BATCH_BYTES, MAX_KEPT_BYTES, Calls
 from coordination.queue_messages import Settings, State
 from coordination.queues import look_again_in
 from coordination.repeating import find_once
@@ -69,11 +70,13 @@ def pop_messages(request: Request, queue: str, body: PopIn) -> HttpResponse:
     """Take messages, the oldest first: none when nothing is ready, or the queue is not there (yet).
 
     They are the caller's until `visible_at`, and then the next one's, unless they are acknowledged before. So a message
-    may come twice: whatever is done with it must bear that. Fewer than `count` are taken when they have 4 MiB before.
+    may come twice: whatever is done with it must bear that. Fewer than `count` are taken when they have 4 MiB before;
+    with an `Idempotency-Key` 512 KiB, since the answer is kept.
     After a 503 the same call takes others, with its `Idempotency-Key` too: those that it took before come back then.
     """
     waiting.check_wait(body.wait_seconds)
-    popped = connection.run(_calls(request).pop(queue, body.count, body.visibility_seconds))
+    most_bytes = MAX_BATCH_BYTES if find_key(request) is None else MAX_KEPT_BYTES
+    popped = connection.run(_calls(request).pop(queue, body.count, body.visibility_seconds, most_bytes))
     if not popped.messages:
         channel = keys.queue(request.principal.organization_id, queue)
         waiting.wait(request, channel=channel, seconds=body.wait_seconds, look_again_in=look_again_in(popped))

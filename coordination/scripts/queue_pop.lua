@@ -1,7 +1,8 @@
--- ARGV: defaults, how many, milliseconds of visibility or an empty text for the queue's own.
+-- ARGV: defaults, how many, milliseconds of visibility or an empty text for the queue's own, bytes after
+-- which no further one is taken.
 if not queue_exists() then return {{}, '0', '-1'} end
 local settings = queue_settings(ARGV[1])
-local most, now = tonumber(ARGV[2]), queue_now()
+local most, most_bytes, now = tonumber(ARGV[2]), tonumber(ARGV[4]), queue_now()
 local known, deadline = queue_due(), now + (tonumber(ARGV[3]) or settings.visibility_ms)
 local visible = queue_number(deadline)
 local given, bytes, looked, carried = {}, 0, 0, 0
@@ -13,7 +14,7 @@ local function give(entry, fields, attempt)
 end
 
 local function has_room()
-  return #given < most and bytes < BYTES
+  return #given < most and bytes < most_bytes
 end
 
 -- What was delivered before, and may be again.

@@ -5,8 +5,10 @@ import uuid
 import pytest
 
 from api import documents
+from api.models import IdempotentAnswer
 from coordination import keys, shared
 from coordination.cache import Cache
+from orgs import tenancy
 from orgs.models import Organization
 from tests.coordination.caching import until
 from tests.factories import Caller
@@ -203,3 +205,16 @@ def test_a_deletion_takes_the_lease_away(owner: Caller) -> None:
     stored = owner.put(PATH, {"value": "old", "ttl_seconds": 60, "token": token})
 
     assert stored.json["stored"] is False
+
+
+def test_a_read_of_many_names_is_done_anew_whatever_its_key(owner: Caller, organization: Organization) -> None:
+    sent = {"names": ["daily"]}
+    before = owner.post("/cache/report:get", sent, Idempotency_Key="k1")
+    _put(owner, "1")
+
+    after = owner.post("/cache/report:get", sent, Idempotency_Key="k1")
+
+    assert (before.json["entries"], after.json["entries"]["daily"]["value"]) == ({}, 1)
+    assert "Idempotency-Replayed" not in after.headers
+    with tenancy.organization(organization.id):
+        assert not IdempotentAnswer.objects.filter(organization_id=organization.id).exists()

@@ -327,3 +327,13 @@ def test_without_valkey_a_call_is_refused_and_said_to_be(owner: Caller, settings
     answers = [owner.post("/queues/mail/pop", {}), owner.get("/queues/mail"), owner.get("/queues")]
 
     assert {_refusal(answer) for answer in answers} == {(503, "valkey-unavailable")}
+
+
+def test_a_pop_with_a_key_takes_no_more_than_is_kept_and_loses_nothing(owner: Caller) -> None:
+    _push(owner, *("x" * 200_000 for _ in range(5)))
+
+    first, again = (owner.post("/queues/mail/pop", {"count": 5}, Idempotency_Key="k1") for _ in range(2))
+
+    assert len(first.json["items"]) == 3
+    assert (again.headers["Idempotency-Replayed"], again.raw) == ("true", first.raw)
+    assert len(_pop(owner, count=5)) == 2
