@@ -25,6 +25,7 @@ from coordination.schemas.cache import (
     CachedManyOut,
     CachedOut,
     ComputeIn,
+    GiveUpIn,
     NamesIn,
     StoredOut,
     TurnOut,
@@ -112,7 +113,7 @@ def delete_many_cached(request: Request, resource: str, body: NamesIn) -> Status
 def take_turn_cached(request: Request, resource: str, name: str, body: ComputeIn) -> HttpResponse:
     """Return what is stored, or let the caller compute it: exactly one at a time, who gets a token.
 
-    They store the value with it, or give up with DELETE; after `compute_seconds` the lease is over and another's turn.
+    They store the value with it, or give up; after `compute_seconds` the lease is over and another's turn.
     Where another computes, and there is no stale value, the call waits for `wait_seconds`.
 
     With the `Idempotency-Key` of a call whose answer was lost, or was a 503, the turn that it took is the caller's.
@@ -129,11 +130,11 @@ def take_turn_cached(request: Request, resource: str, name: str, body: ComputeIn
     return _answer(_turn(found, token))
 
 
-@router.delete("/cache/{resource}/{name}/compute/{token}", response={204: None})
+@router.post("/cache/{resource}/{name}/compute/release", response={204: None})
 @requires(Scope.CACHE_WRITE)
-def give_up_cached(request: Request, resource: str, name: str, token: str) -> Status[None]:
+def give_up_cached(request: Request, resource: str, name: str, body: GiveUpIn) -> Status[None]:
     """Let a lease go without a value: another computes at once. One that is over is left alone."""
-    _try(entries.release(request.principal.organization_id, resource, name, token=token))
+    _try(entries.release(request.principal.organization_id, resource, name, token=body.token))
     return Status(204, None)
 
 

@@ -53,6 +53,12 @@ class ComputeIn(In):
     wait_seconds: Annotated[Number, Field(description="How long to wait for another's value: at most 20.")] = 0
 
 
+class GiveUpIn(In):
+    """The token is a secret of whoever computes: no address may hold it, since addresses are logged."""
+
+    token: Token
+
+
 class TurnOut(Out):
     """What there is: `hit` and `stale` come with a value. With `compute` it is the caller who computes, and stores the
     value with the token; with `pending` somebody else does, for `ends_in_seconds` seconds at most."""

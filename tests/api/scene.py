@@ -219,7 +219,6 @@ def make_scene(organization: Organization | None = None) -> Scene:
         "resource": "report",
         "name": "daily",
         "queue": "mail",
-        "token": "of-a-turn",
         "entry_id": owner.get("/audit").json["items"][0]["id"],
     }
     users = (factories.make_member(organization, role) for role in (Role.OWNER, Role.MEMBER))

@@ -172,7 +172,7 @@ def test_while_one_computes_the_others_have_the_stale_value(owner: Caller) -> No
 def test_whoever_gives_up_leaves_it_to_the_next(owner: Caller) -> None:
     token = owner.post(f"{PATH}/compute", {"compute_seconds": 60}).json["token"]
 
-    given_up = [owner.delete(f"{PATH}/compute/{token}").status for _ in range(2)]
+    given_up = [owner.post(f"{PATH}/compute/release", {"token": token}).status for _ in range(2)]
 
     assert given_up == [204, 204]
     assert owner.post(f"{PATH}/compute", {"compute_seconds": 60}).json["status"] == "compute"
@@ -181,8 +181,8 @@ def test_whoever_gives_up_leaves_it_to_the_next(owner: Caller) -> None:
 def test_with_another_token_nobody_gives_up_for_the_holder(owner: Caller, outsider: Caller) -> None:
     token = owner.post(f"{PATH}/compute", {"compute_seconds": 60}).json["token"]
 
-    owner.delete(f"{PATH}/compute/{uuid.uuid4().hex}")
-    outsider.delete(f"{PATH}/compute/{token}")
+    owner.post(f"{PATH}/compute/release", {"token": uuid.uuid4().hex})
+    outsider.post(f"{PATH}/compute/release", {"token": token})
 
     assert owner.post(f"{PATH}/compute", {"compute_seconds": 60}).json["status"] == "pending"
 

@@ -21,7 +21,7 @@ OPERATIONS = [
     ("PUT", PATH, '{"value":1,"ttl_seconds":60}'),
     ("DELETE", PATH, ""),
     ("POST", f"{PATH}/compute", '{"compute_seconds":60}'),
-    ("DELETE", f"{PATH}/compute/token", ""),
+    ("POST", f"{PATH}/compute/release", '{"token":"t"}'),
 ]
 BATCHES = [
     ("get", '{"names":[NAMES]}'),
@@ -170,4 +170,9 @@ def test_without_valkey_every_caller_computes(owner: Caller) -> None:
     turns = [owner.post(f"{PATH}/compute", {"compute_seconds": 60}) for _ in range(2)]
 
     assert [_body(turn) for turn in turns] == [{"status": "compute", "available": False}] * 2
-    assert owner.delete(f"{PATH}/compute/token").status == 204
+    assert owner.post(f"{PATH}/compute/release", {"token": "t"}).status == 204
+
+
+@pytest.mark.parametrize("body", ["{}", '{"token":null}', '{"token":""}', '{"token":1}'])
+def test_nobody_gives_up_without_a_token(owner: Caller, body: str) -> None:
+    assert _send(owner, "POST", f"{PATH}/compute/release", body) == (422, "invalid")

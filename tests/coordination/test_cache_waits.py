@@ -52,7 +52,7 @@ def test_of_those_who_wait_one_takes_over_from_who_gives_up(
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(_ask, server, owner) for _ in range(2)]
         _until_waiting(organization.id)
-        owner.delete(f"{PATH}/compute/{token}")
+        owner.post(f"{PATH}/compute/release", {"token": token})
         until(lambda: any(one.done() for one in waiting))
         [successor] = [one.result().json["token"] for one in waiting if one.done()]
         owner.put(PATH, {"value": "computed", "ttl_seconds": 60, "token": successor})

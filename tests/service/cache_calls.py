@@ -27,7 +27,7 @@ def _stored(scene: Any, call: Call) -> Call:
 
 def _give_up(scene: Any) -> Call:
     token = scene.owner.post(f"{PATH}/compute", {"compute_seconds": 600}).json["token"]
-    return Call(NAMED | {"token": token})
+    return Call(NAMED, {"token": token})
 
 
 CALLS: dict[str, Callable[[Any], Call]] = {
