@@ -72,6 +72,7 @@ class _Names:
         self, resource: str, values: Mapping[str, Any], ttl: float, stale_seconds: float, *, token: str = ""
     ) -> Call[bool]:
         life = entries.life(ttl, stale_seconds)
+        entries.check_batch(values)
         texts = {name: names.encode(value) for name, value in values.items()}
         return entries.put(self.organization, resource, texts, life, token=token)
 
@@ -121,7 +122,7 @@ class Cache(_Names):
 
     def delete_many(self, resource: str, unwanted: Iterable[str]) -> bool:
         """Forget at most 100 values, as `delete` does."""
-        return self._run(entries.delete(self.organization, resource, unwanted)) or False
+        return self._run(entries.delete(self.organization, resource, list(unwanted))) or False
 
     def get_or_compute(
         self,
@@ -215,7 +216,7 @@ class AsyncCache(_Names):
 
     async def delete_many(self, resource: str, unwanted: Iterable[str]) -> bool:
         """As Cache.delete_many."""
-        return await self._run(entries.delete(self.organization, resource, unwanted)) or False
+        return await self._run(entries.delete(self.organization, resource, list(unwanted))) or False
 
     async def get_or_compute(
         self,

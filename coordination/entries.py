@@ -7,7 +7,7 @@ lease, a random token under a key of its own with a time limit (docs/decisions/0
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def get(organization: keys.Tenant | None, resource: str, wanted: Iterable[str]) -> Call[Found]:
+def get(organization: keys.Tenant | None, resource: str, wanted: Collection[str]) -> Call[Found]:
     """Return what is stored under each name; raises InvalidName, BatchTooLarge."""
     checked = _checked(resource, wanted)
     places = tuple(keys.cache(organization, resource, name) for name in checked)
@@ -102,7 +102,7 @@ def put(
     return Call(SET, places, (life.fresh, life.kept, token, *texts.values()), bool)
 
 
-def delete(organization: keys.Tenant | None, resource: str, unwanted: Iterable[str]) -> Call[bool]:
+def delete(organization: keys.Tenant | None, resource: str, unwanted: Collection[str]) -> Call[bool]:
     """Forget what is stored under each name, and refuse what is being computed for it."""
     return Call(DELETE, _pairs(organization, resource, _checked(resource, unwanted)), (), bool)
 
@@ -120,13 +120,17 @@ def release(organization: keys.Tenant | None, resource: str, name: str, *, token
     return Call(RELEASE, _pairs(organization, resource, _checked(resource, [name])), (token,), bool)
 
 
-def _checked(resource: str, wanted: Iterable[str]) -> list[str]:
+def check_batch(wanted: Sized) -> None:
+    """Refuse more names than are taken at once, before anything is done with what they name; raises BatchTooLarge."""
+    if len(wanted) > MAX_BATCH:
+        raise BatchTooLarge(f"At most {MAX_BATCH} names are taken at once.")
+
+
+def _checked(resource: str, wanted: Collection[str]) -> list[str]:
+    check_batch(wanted)
     names.check_resource(resource)
     # In the order in which they are given, each once.
-    found = list(dict.fromkeys(names.check_name(name, "name") for name in wanted))
-    if len(found) > MAX_BATCH:
-        raise BatchTooLarge(f"At most {MAX_BATCH} names are taken at once.")
-    return found
+    return list(dict.fromkeys(names.check_name(name, "name") for name in wanted))
 
 
 def _pairs(organization: keys.Tenant | None, resource: str, wanted: list[str]) -> tuple[str, ...]:

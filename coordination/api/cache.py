@@ -94,6 +94,7 @@ def get_many_cached(request: Request, resource: str, body: NamesIn) -> HttpRespo
 @body_limit(BODY_LIMIT)
 def set_many_cached(request: Request, resource: str, body: CachedManyIn) -> StoredOut:
     """Store at most 100 values by name, all at once."""
+    entries.check_batch(body.values)
     life = entries.life(body.ttl_seconds, body.stale_seconds)
     texts = {name: _text(value) for name, value in body.values.items()}
     return _stored(entries.put(request.principal.organization_id, resource, texts, life))

@@ -12,7 +12,7 @@ BODIES: dict[str, Any] = {
     },
     "extend_message": {"receipt": "1-0:1", "visibility_seconds": 60},
     "nack_message": {"receipt": "1-0:1", "delay_seconds": 600},
-    "pop_messages": {"count": 1, "visibility_seconds": 0.5, "wait_seconds": 0},
+    "pop_messages": {"count": 1, "visibility_seconds": 60.5, "wait_seconds": 0},
     "purge_queue": {"what": "waiting"},
     "push_messages": {"messages": [{"body": {"a": 1}, "delay_seconds": 0}]},
     "redrive_messages": {"receipts": ["1-0"], "limit": 10},

@@ -176,3 +176,12 @@ def test_without_valkey_every_caller_computes(owner: Caller) -> None:
 @pytest.mark.parametrize("body", ["{}", '{"token":null}', '{"token":""}', '{"token":1}'])
 def test_nobody_gives_up_without_a_token(owner: Caller, body: str) -> None:
     assert _send(owner, "POST", f"{PATH}/compute/release", body) == (422, "invalid")
+
+
+def test_too_many_values_are_refused_before_any_is_written_out(owner: Caller) -> None:
+    """The first one is too large, which is told only where it is looked at."""
+    values = ",".join([f'"0":"{"x" * 600_000}"', *(f'"{number}":1' for number in range(1, 101))])
+
+    answer = _send(owner, "POST", "/cache/report:set", f'{{"values":{{{values}}},"ttl_seconds":60}}')
+
+    assert answer == (400, "batch-too-large")
