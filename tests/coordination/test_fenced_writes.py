@@ -3,11 +3,16 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
+from django.utils import timezone
 
-from coordination.fencing import FencingNumberStale, fenced
+from api.requests import InvalidHeader
+from coordination.fencing import FencingNumberStale, fenced, find_number, most_at
+from coordination.locks import EPOCHS_BEGIN, clock_epoch
 from orgs import tenancy
 from orgs.models import Organization
 from sessions_store.models import Session
@@ -24,7 +29,7 @@ WRITES: dict[str, tuple[str, Write]] = {
     "task state": ("tasks", lambda caller, id_, under: caller.put(f"/tasks/{id_}/state", {"state": "failed"}, **under)),
 }
 writes = pytest.mark.parametrize("name", WRITES)
-MALFORMED = ["0", "-1", "1.5", "abc", "", "9007199254740992", "9" * 30, "\u0661", "1,2"]
+MALFORMED = ["0", "-1", "1.5", "abc", "", "9007199254740992", "9007199254740991", "9" * 30, "\u0661", "1,2"]
 
 
 def _under(number: int | str) -> dict[str, str]:
@@ -61,7 +66,7 @@ def test_a_smaller_number_is_refused_and_writes_nothing(owner: Caller, name: str
 
 
 @writes
-@pytest.mark.parametrize("number", [8, 9, 2**53 - 1], ids=["the same", "the next", "the last"])
+@pytest.mark.parametrize("number", [8, 9, most_at(timezone.now())], ids=["the same", "the next", "the last"])
 def test_the_same_number_and_a_greater_one_write(owner: Caller, name: str, number: int) -> None:
     kind, write = WRITES[name]
     row = _make(owner, kind)
@@ -201,3 +206,35 @@ def test_the_scope_of_a_fenced_write_is_over_with_it(owner: Caller, organization
 
     assert inside == ("holdfast_app", str(organization.id))
     assert tenancy.current_scope() is None
+
+
+def _sent(number: int) -> HttpRequest:
+    request = HttpRequest()
+    request.META["HTTP_HOLDFAST_FENCING_NUMBER"] = str(number)
+    return request
+
+
+def test_a_number_is_taken_up_to_a_day_before_a_lock_can_have_it() -> None:
+    now = EPOCHS_BEGIN + timedelta(days=300)
+    epochs_by_tomorrow = 301 * 24 * 3600 * 64
+    last = epochs_by_tomorrow * 2**16 + 2**16 - 1
+
+    assert find_number(_sent(last), now=now) == last
+    with pytest.raises(InvalidHeader, match="no lock can have yet"):
+        find_number(_sent(last + 1), now=now)
+
+
+def test_a_number_of_the_present_epoch_is_taken() -> None:
+    number = clock_epoch(0) * 2**16 + 2**16 - 1
+
+    assert find_number(_sent(number)) == number
+
+
+def test_a_number_of_the_future_does_not_bar_the_real_ones(owner: Caller) -> None:
+    session = _make(owner, "sessions")
+    lock = owner.post("/locks/session/ledger/acquire", {"ttl_seconds": 60}).json
+
+    refused = owner.put(f"/sessions/{session}/state", {"a": 1}, **_under(2**53 - 1))
+    written = owner.put(f"/sessions/{session}/state", {"a": 2}, **_under(lock["fencing_number"]))
+
+    assert (refused.status, refused.code, written.status) == (400, "invalid-header", 200)
