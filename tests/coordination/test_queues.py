@@ -249,6 +249,21 @@ def test_the_state_tells_how_old_the_oldest_message_is(queues: Queues) -> None:
     assert queues.state("mail").oldest_seconds < 60
 
 
+def test_a_delayed_message_that_is_due_may_be_the_oldest(queues: Queues) -> None:
+    queues.push("mail", "due", delay_seconds=0.05)
+    until(lambda: queues.state("mail").ready == 1)
+    queues.push("mail", "new")
+
+    assert queues.state("mail").oldest_seconds >= 0.05
+
+
+def test_a_delayed_message_is_not_old_before_it_is_due(queues: Queues) -> None:
+    queues.push("mail", "later", delay_seconds=0.2)
+    until(lambda: queues.state("mail").delayed == 0 or queues.state("mail").oldest_seconds > 0)
+
+    assert queues.state("mail").oldest_seconds >= 0.2
+
+
 def test_names_are_given_in_pages(queues: Queues) -> None:
     for name in "cab":
         queues.push(name, 1)
