@@ -39,6 +39,7 @@ class Action(models.TextChoices):
     API_KEY_SHORTENED = "api-key.shortened"
     API_KEY_EXPIRING = "api-key.expiring"
     API_KEY_DELETED = "api-key.deleted"
+    LOCK_BROKEN = "lock.broken"
     SESSION_DELETED = "session.deleted"
     USER_CREATED = "user.created"
     USER_PASSWORD_CHANGED = "user.password-changed"  # noqa: S105  (no password)
@@ -67,7 +68,7 @@ class Action(models.TextChoices):
 
 # What things are called that something is done to. Readers filter on them, so all are known here.
 SubjectType = Literal[
-    "organization", "membership", "invitation", "agent", "api-key", "session", "user", "operation", "audit"
+    "organization", "membership", "invitation", "agent", "api-key", "session", "user", "lock", "operation", "audit"
 ]
 
 

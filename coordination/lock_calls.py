@@ -16,6 +16,7 @@ MAX_TOKEN_LENGTH, MIN_TOKEN_LENGTH = 200, 16
 ACQUIRE = Script("lock", "lock_acquire")
 EXTEND = Script("lock", "lock_extend")
 RELEASE = Script("lock", "lock_release")
+BREAK = Script("lock", "lock_break")
 FIND = Script("lock", "lock_find")
 
 
@@ -103,6 +104,10 @@ class Wanted:
 
     def release(self) -> Call[None]:
         return Call(RELEASE, (self.key, self._awaited), (self.token,), self._released)
+
+    def break_open(self) -> Call[bool]:
+        """Return the call that ends it, whoever holds it; False where nobody does."""
+        return Call(BREAK, (self.key, self._awaited), (), bool)
 
     def find(self) -> Call[Holding | None]:
         return Call(FIND, (self.key,), (), self._found)

@@ -142,6 +142,15 @@ class Locks:
         """Release the lock, and wake one who waits; raises LockLost, also when it was released before."""
         self._connection.run(wanted(self._organization, resource, name, token=token).release())
 
+    def break_open(self, resource: str, name: str) -> None:
+        """End the lock whoever holds it, and wake one who waits; raises LockNotHeld, Unavailable.
+
+        Its holder is not told: they learn of it when they extend or release it, or by the refused write, once the next
+        holder has written with a greater number.
+        """
+        if not self._connection.run(wanted(self._organization, resource, name, token=None).break_open()):
+            raise LockNotHeld("Nobody holds the lock.")
+
     def find(self, resource: str, name: str) -> Holding | None:
         """Return what everyone may know of the lock, None when nobody holds it; raises Unavailable."""
         return self._connection.run(wanted(self._organization, resource, name, token=None).find())
@@ -214,6 +223,11 @@ class AsyncLocks:
     async def release(self, resource: str, name: str, token: str) -> None:
         """As Locks.release."""
         await self._connection.run(wanted(self._organization, resource, name, token=token).release())
+
+    async def break_open(self, resource: str, name: str) -> None:
+        """As Locks.break_open."""
+        if not await self._connection.run(wanted(self._organization, resource, name, token=None).break_open()):
+            raise LockNotHeld("Nobody holds the lock.")
 
     async def find(self, resource: str, name: str) -> Holding | None:
         """As Locks.find."""

@@ -1,4 +1,4 @@
-"""Verbs of coordination that are in PostgreSQL."""
+"""Verbs of coordination that are in PostgreSQL, or leave an entry of audit there."""
 
 import uuid
 from collections.abc import Mapping
@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from audit.models import Action
+from audit.services import record
 from coordination.api_limits import own
+from coordination.lock_calls import wanted
+from coordination.locks import LockNotHeld
 from coordination.models import OrganizationRateLimits
-from orgs import limits
+from coordination.shared import connection
+from orgs import limits, tenancy
 from orgs.services.recording import note
 
 
@@ -30,3 +34,24 @@ def set_rate_limits(
     note(Action.ORGANIZATION_LIMITS_CHANGED, organization, actor, rate_limits=dict(changes))
     transaction.on_commit(lambda: own.forget(organization_id))
     return row
+
+
+def break_lock(organization_id: uuid.UUID, resource: str, name: str, *, actor: str) -> None:
+    """End a lock whoever holds it, and record who did; raises InvalidName, LockNotHeld, Unavailable.
+
+    The entry is written first, so that no lock is broken where none can be, and taken back where no lock was. Only a
+    commit that fails after that leaves a lock broken without an entry.
+    """
+    call = wanted(organization_id, resource, name, token=None).break_open()
+    with tenancy.organization(organization_id):
+        record(
+            Action.LOCK_BROKEN,
+            organization_id=organization_id,
+            actor=actor,
+            subject_type="lock",
+            subject_id=f"{resource}:{name}",
+            resource=resource,
+            name=name,
+        )
+        if not connection.run(call):
+            raise LockNotHeld("Nobody holds the lock.")

@@ -2,7 +2,7 @@ from ninja import Router
 from ninja.responses import Status
 
 from api import waiting
-from coordination import keys
+from coordination import keys, services
 from coordination.epochs import next_epoch
 from coordination.lock_calls import Lock, LockHeld
 from coordination.locks import Locks
@@ -68,6 +68,18 @@ def get_lock(request: Request, resource: str, name: str) -> LockHoldingOut:
         expires_at=held.expires_at,
         expires_in_seconds=held.seconds,
     )
+
+
+@router.delete("/locks/{resource}/{name}", response={204: None})
+@requires(Scope.LOCKS_ADMIN)
+def break_lock(request: Request, resource: str, name: str) -> Status[None]:
+    """End a lock whoever holds it, which is recorded in the audit trail; 404 when nobody does.
+
+    One who waits for it is woken. The next holder's number is greater: once they have written with it, what the former
+    holder still writes is refused.
+    """
+    services.break_lock(request.principal.organization_id, resource, name, actor=request.principal.actor)
+    return Status(204, None)
 
 
 def _locks(request: Request) -> Locks:

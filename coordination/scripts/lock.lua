@@ -15,3 +15,13 @@ local function lock_end(key, milliseconds)
   redis.call('PEXPIRE', key, milliseconds)
   if sooner then redis.call('PUBLISH', key, EVERYONE) end
 end
+
+-- Ends a lock now. One of those who wait is woken: it can be acquired once. The others go on waiting for the end that
+-- they know.
+local function lock_free(key, awaited)
+  local left = redis.call('PTTL', key)
+  redis.call('DEL', key)
+  if redis.call('PUBLISH', key, 1) > 0 and left > redis.call('PTTL', awaited) then
+    redis.call('SET', awaited, '', 'PX', left)
+  end
+end

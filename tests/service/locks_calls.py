@@ -21,6 +21,7 @@ def _held(scene: Any, body: Any = None) -> Call:
 
 CALLS: dict[str, Callable[[Any], Call]] = {
     "acquire_lock": lambda scene: Call(LOCK, {"ttl_seconds": 60, "token": TOKEN}),
+    "break_lock": _held,
     "extend_lock": lambda scene: _held(scene, {"token": TOKEN, "ttl_seconds": 60}),
     "get_lock": _held,
     "release_lock": lambda scene: _held(scene, {"token": TOKEN}),
