@@ -18,6 +18,8 @@ EXTEND = Script("lock", "lock_extend")
 RELEASE = Script("lock", "lock_release")
 BREAK = Script("lock", "lock_break")
 FIND = Script("lock", "lock_find")
+# In place of an epoch.
+WITHOUT_NUMBER = "-"
 
 
 class LockHeld(Exception):
@@ -38,7 +40,7 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What its holder knows of a lock. `expires_at` is by the clock of Valkey."""
+    """What its holder knows of a lock. `expires_at` is by the clock of Valkey; `number` is 0 where it has none."""
 
     resource: str
     name: str
@@ -54,7 +56,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What everyone may know of a lock that is held."""
+    """What everyone may know of a lock that is held; `number` is 0 where it has none."""
 
     resource: str
     name: str
@@ -99,6 +101,11 @@ class Wanted:
             partial(self._acquired, time.monotonic()),
         )
 
+    def take(self) -> Call[Lock]:
+        """Return the call that acquires it without a number; raises LockHeld."""
+        places = (self.key, keys.fencing(self.organization), self._awaited)
+        return Call(ACQUIRE, places, (self.token, self.ttl, WITHOUT_NUMBER, ""), partial(self._taken, time.monotonic()))
+
     def extend(self) -> Call[Lock]:
         return Call(EXTEND, (self.key,), (self.token, self.ttl), partial(self._extended, time.monotonic()))
 
@@ -113,10 +120,13 @@ class Wanted:
         return Call(FIND, (self.key,), (), self._found)
 
     def _acquired(self, started: float, found: Any) -> Lock | EpochNeeded:
-        if found[0] == 2:
-            raise LockHeld(max(found[1], 1) / 1000)
         if found[0] == 3:
             return EpochNeeded(int(found[1]), found[2])
+        return self._taken(started, found)
+
+    def _taken(self, started: float, found: Any) -> Lock:
+        if found[0] == 2:
+            raise LockHeld(max(found[1], 1) / 1000)
         return self._lock(started, found[1], found[2])
 
     def _extended(self, started: float, found: Any) -> Lock:

@@ -31,12 +31,20 @@ EPOCHS_A_SECOND = 64
 NextEpoch = Callable[[int], int]
 
 
+def check_epochs(organization: keys.Tenant | None, next_epoch: "NextEpoch | None") -> None:
+    """Raise ValueError for the clock's epochs in an organization's counter: the service's numbers come from there."""
+    if next_epoch is clock_epoch and organization is not None:
+        raise ValueError(
+            "clock_epoch is for locks of no organization; take coordination.epochs.next_epoch, or None for no numbers."
+        )
+
+
 class LockNotHeld(Exception):
     """Raised when a lock is asked for that nobody holds."""
 
 
 def clock_epoch(least: int) -> int:
-    """Return an epoch by this machine's clock, for programs that have no PostgreSQL to ask.
+    """Return an epoch by this machine's clock, for programs that have no PostgreSQL to ask, and no organization.
 
     Numbers then grow as long as no clock is set back, and Valkey does not lose its memory twice in one instant.
     """
@@ -93,10 +101,15 @@ class AsyncHeld(_Held):
 class Locks:
     """The locks of one organization. Each call is one round trip, but for a server's first acquisition.
 
-    `next_epoch` draws the epochs that fencing numbers begin with: coordination.epochs.next_epoch in the service.
+    `next_epoch` draws the epochs that fencing numbers begin with: coordination.epochs.next_epoch in the service. With
+    None the locks have no number (0), and the organization's counter is left alone; they exclude each other, and those
+    that have one, all the same. Raises ValueError for clock_epoch with an organization.
     """
 
-    def __init__(self, connection: Connection, organization: keys.Tenant | None, *, next_epoch: NextEpoch) -> None:
+    def __init__(
+        self, connection: Connection, organization: keys.Tenant | None, *, next_epoch: NextEpoch | None
+    ) -> None:
+        check_epochs(organization, next_epoch)
         self._connection, self._organization, self._next_epoch = connection, organization, next_epoch
 
     def acquire(
@@ -126,6 +139,8 @@ class Locks:
                 bell.wait(pause)
 
     def _attempt(self, asked: Wanted) -> Lock:
+        if self._next_epoch is None:
+            return self._connection.run(asked.take())
         answer, epoch = None, 0
         for _ in range(ATTEMPTS):
             found = self._connection.run(asked.acquire(answer, epoch))
@@ -183,7 +198,10 @@ class Locks:
 class AsyncLocks:
     """The same for asyncio. The epoch is drawn in a thread."""
 
-    def __init__(self, connection: AsyncConnection, organization: keys.Tenant | None, *, next_epoch: NextEpoch) -> None:
+    def __init__(
+        self, connection: AsyncConnection, organization: keys.Tenant | None, *, next_epoch: NextEpoch | None
+    ) -> None:
+        check_epochs(organization, next_epoch)
         self._connection, self._organization, self._next_epoch = connection, organization, next_epoch
 
     async def acquire(
@@ -208,6 +226,8 @@ class AsyncLocks:
                 await bell.wait(pause)
 
     async def _attempt(self, asked: Wanted) -> Lock:
+        if self._next_epoch is None:
+            return await self._connection.run(asked.take())
         answer, epoch = None, 0
         for _ in range(ATTEMPTS):
             found = await self._connection.run(asked.acquire(answer, epoch))

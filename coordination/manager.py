@@ -12,7 +12,7 @@ from coordination.clients import async_client_for
 from coordination.connections import AsyncConnection, Unavailable
 from coordination.keys import Tenant
 from coordination.lock_calls import LockHeld, LockLost
-from coordination.locks import AsyncLocks, clock_epoch
+from coordination.locks import AsyncLocks
 from coordination.names import InvalidName
 from coordination.queue_messages import ReceiptStale
 from coordination.queues import AsyncQueues
@@ -88,7 +88,8 @@ class RedisCacheManager:
     async def acquire_lock(self, key: str, ttl: float) -> bool:
         """Try once to hold a lock for `ttl` seconds; False while anybody holds it, this manager too.
 
-        It gives no fencing number: what a holder may not do twice needs one, of coordination.locks.
+        It has no fencing number, and leaves the counter of numbers alone: what a holder may not do twice needs one, of
+        coordination.locks.
         """
         try:
             lock = await self._locks().acquire(*_split(key), ttl)
@@ -134,7 +135,7 @@ class RedisCacheManager:
         return None
 
     def _locks(self) -> AsyncLocks:
-        return AsyncLocks(self._connection(), self._organization, next_epoch=clock_epoch)
+        return AsyncLocks(self._connection(), self._organization, next_epoch=None)
 
     def _connection(self) -> AsyncConnection:
         loop = asyncio.get_running_loop()

@@ -64,7 +64,7 @@ def get_lock(request: Request, resource: str, name: str) -> LockHoldingOut:
     return LockHoldingOut(
         resource=resource,
         name=name,
-        fencing_number=held.number,
+        fencing_number=held.number or None,
         expires_at=held.expires_at,
         expires_in_seconds=held.seconds,
     )
@@ -91,7 +91,7 @@ def _out(lock: Lock) -> LockOut:
         resource=lock.resource,
         name=lock.name,
         token=lock.token,
-        fencing_number=lock.number,
+        fencing_number=lock.number or None,
         expires_at=lock.expires_at,
         expires_in_seconds=lock.remaining(),
     )

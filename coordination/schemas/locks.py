@@ -28,7 +28,10 @@ class LockHoldingOut(Out):
 
     resource: str
     name: str
-    fencing_number: int = Field(description="Send it with each protected write, as Holdfast-Fencing-Number.")
+    fencing_number: int | None = Field(
+        description="Send it with each protected write, as Holdfast-Fencing-Number. Null where a program beside the "
+        "service acquired the lock without one."
+    )
     expires_at: datetime
     expires_in_seconds: float
 

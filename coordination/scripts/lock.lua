@@ -1,4 +1,5 @@
--- A lock is a string "number:token" that ends by itself. Nobody else may hold it while the key is there.
+-- A lock is a string "number:token" that ends by itself; the number is 0 where none was asked for. Nobody else may hold
+-- it while the key is there.
 local function lock_read(key)
   local held = redis.call('GET', key)
   if not held then return nil end

@@ -1,6 +1,7 @@
 """RedisCacheManager, as a program meets it that knows no Django."""
 
 import asyncio
+import itertools
 import subprocess
 import sys
 import uuid
@@ -12,7 +13,9 @@ import pytest
 from api.valkey_addresses import ValkeyAddress, parse_valkey_url
 from coordination import RedisCacheManager, keys
 from coordination.connections import Unavailable
+from coordination.locks import EPOCHS_A_SECOND, clock_epoch
 from coordination.names import InvalidName, InvalidTTL
+from tests.coordination.locking import acquired_number, locks_on
 from tests.coordination.servers import PASSWORD, ValkeyServer
 from tests.orgs.servers import CHECKOUT
 
@@ -125,6 +128,32 @@ def test_of_many_who_acquire_at_once_one_does(valkey: ValkeyServer) -> None:
             return await asyncio.gather(*(manager.acquire_lock("a", 60) for manager in (one, other) * 8))
 
     assert sum(asyncio.run(scenario())) == 1
+
+
+def test_an_organization_s_counter_of_numbers_is_left_alone(valkey: ValkeyServer, tenant: uuid.UUID) -> None:
+    async def scenario() -> None:
+        async with _manager(valkey, tenant) as manager:
+            await manager.acquire_lock("report", 60)
+
+    asyncio.run(scenario())
+
+    with valkey.client() as client:
+        assert list(client.scan_iter()) == [keys.lock(tenant, "-", "report").encode()]
+
+
+def test_a_clock_that_is_behind_does_no_harm_to_the_service_s_numbers(valkey: ValkeyServer, tenant: uuid.UUID) -> None:
+    # The service's epochs are a minute ahead of what this machine's clock would give.
+    epochs = itertools.count(clock_epoch(1) + 60 * EPOCHS_A_SECOND)
+    before = acquired_number(locks_on(valkey, tenant, lambda least: next(epochs)))
+    valkey.flush()
+
+    async def scenario() -> None:
+        async with _manager(valkey, tenant) as manager:
+            await manager.acquire_lock("report", 60)
+
+    asyncio.run(scenario())
+
+    assert acquired_number(locks_on(valkey, tenant, lambda least: next(epochs))) > before
 
 
 def test_items_come_in_their_order_and_once(valkey: ValkeyServer) -> None:
