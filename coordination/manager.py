@@ -1,6 +1,7 @@
 """RedisCacheManager: the four primitives in one class, for programs that know one of its name. Needs no Django."""
 
 import asyncio
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,8 @@ from coordination.rate_limits import AsyncRateLimits
 
 # The resource of a key without a colon.
 NO_RESOURCE = "-"
+# From so many locks on it is looked which of them are over.
+TIDIED_FROM = 64
 
 
 class RedisCacheManager:
@@ -45,8 +48,9 @@ class RedisCacheManager:
         self._address = ValkeyAddress(((host, port),), password=password or "")
         self._organization = organization_id
         self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnection] = WeakKeyDictionary()
-        # Of the locks that this manager acquired.
-        self._tokens: dict[str, str] = {}
+        # Of the locks that this manager acquired: the token, and when it is certainly over.
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._tidied_at = TIDIED_FROM
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,29 +93,34 @@ class RedisCacheManager:
         """Try once to hold a lock for `ttl` seconds; False while anybody holds it, this manager too.
 
         It has no fencing number, and leaves the counter of numbers alone: what a holder may not do twice needs one, of
-        coordination.locks.
+        coordination.locks. Where the answer is lost (Unavailable) it may be held all the same, until it ends.
         """
         try:
             lock = await self._locks().acquire(*_split(key), ttl)
         except LockHeld:
             return False
-        self._tokens[key] = lock.token
+        self._tidy()
+        # Counted from the answer: the server's count has begun before.
+        self._tokens[key] = lock.token, time.monotonic() + ttl
         return True
 
     async def release_lock(self, key: str) -> bool:
-        """Release what this manager acquired; False where it did not, or its time was over."""
-        token = self._tokens.get(key)
-        if token is None:
+        """Release what this manager acquired; False where it did not, or its time was over.
+
+        After Unavailable it may be called again.
+        """
+        held = self._tokens.get(key)
+        if held is None:
             return False
         try:
-            await self._locks().release(*_split(key), token)
+            await self._locks().release(*_split(key), held[0])
+            released = True
         except LockLost:
-            return False
-        finally:
-            # One that was acquired anew meanwhile has another token. Without an answer, its time will be over.
-            if self._tokens.get(key) == token:
-                del self._tokens[key]
-        return True
+            released = False
+        # One that was acquired anew meanwhile has another token.
+        if self._tokens.get(key) == held:
+            del self._tokens[key]
+        return released
 
     async def push_to_queue(self, name: str, item: Any) -> str:
         """Push a JSON value, and return the message's id once it is in the append-only file."""
@@ -133,6 +142,15 @@ class RedisCacheManager:
                 continue  # It took so long that another has it.
             return message.body
         return None
+
+    def _tidy(self) -> None:
+        """Forget the locks that are over, whenever there are twice as many as were left the last time."""
+        if len(self._tokens) < self._tidied_at:
+            return
+        now = time.monotonic()
+        for key in [key for key, held in list(self._tokens.items()) if held[1] <= now]:
+            self._tokens.pop(key, None)
+        self._tidied_at = max(TIDIED_FROM, 2 * len(self._tokens))
 
     def _locks(self) -> AsyncLocks:
         return AsyncLocks(self._connection(), self._organization, next_epoch=None)

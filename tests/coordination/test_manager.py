@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,8 +15,9 @@ from api.valkey_addresses import ValkeyAddress, parse_valkey_url
 from coordination import RedisCacheManager, keys
 from coordination.connections import Unavailable
 from coordination.locks import EPOCHS_A_SECOND, clock_epoch
+from coordination.manager import TIDIED_FROM
 from coordination.names import InvalidName, InvalidTTL
-from tests.coordination.locking import acquired_number, locks_on
+from tests.coordination.locking import acquired_number, locks_on, until
 from tests.coordination.servers import PASSWORD, ValkeyServer
 from tests.orgs.servers import CHECKOUT
 
@@ -128,6 +130,32 @@ def test_of_many_who_acquire_at_once_one_does(valkey: ValkeyServer) -> None:
             return await asyncio.gather(*(manager.acquire_lock("a", 60) for manager in (one, other) * 8))
 
     assert sum(asyncio.run(scenario())) == 1
+
+
+def test_locks_that_ended_by_themselves_are_forgotten(valkey: ValkeyServer) -> None:
+    async def scenario() -> int:
+        async with _manager(valkey) as manager:
+            for number in range(TIDIED_FROM):
+                await manager.acquire_lock(f"brief:{number}", 0.001)
+            await manager.acquire_lock("long", 60)
+            until(lambda: all(ends <= time.monotonic() for _, ends in list(manager._tokens.values())[:-1]))
+            manager._tidied_at = 0
+            await manager.acquire_lock("last", 60)
+            assert await manager.release_lock("long")
+            return len(manager._tokens)
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_many_locks_that_are_held_are_all_released(valkey: ValkeyServer) -> None:
+    async def scenario() -> list[bool]:
+        async with _manager(valkey) as manager:
+            names = [f"held:{number}" for number in range(3 * TIDIED_FROM)]
+            for name in names:
+                await manager.acquire_lock(name, 60)
+            return [await manager.release_lock(name) for name in names]
+
+    assert all(asyncio.run(scenario()))
 
 
 def test_an_organization_s_counter_of_numbers_is_left_alone(valkey: ValkeyServer, tenant: uuid.UUID) -> None:
