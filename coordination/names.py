@@ -5,6 +5,7 @@ import math
 import re
 from typing import Any
 
+CONTAINERS = (dict, list, tuple)
 MAX_NAME_LENGTH = 200
 MAX_VALUE_BYTES = 512 * 1024
 MAX_TTL_SECONDS = 30 * 24 * 3600
@@ -42,6 +43,13 @@ def check_resource(name: str) -> str:
     return name
 
 
+def check_queue(name: str) -> str:
+    """Return the name of a queue, which holds no slash: the API lists queues, and each must fit into its paths."""
+    if "/" in check_name(name, "queue"):
+        raise InvalidName("The name of a queue must not hold a slash.")
+    return name
+
+
 def milliseconds(seconds: float, *, most: float = MAX_TTL_SECONDS, what: str = "time to live") -> int:
     """Return a time in whole milliseconds, at least one; raises InvalidTTL."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
@@ -53,12 +61,32 @@ def milliseconds(seconds: float, *, most: float = MAX_TTL_SECONDS, what: str = "
 
 
 def encode(value: Any, *, most: int = MAX_VALUE_BYTES) -> bytes:
-    """Return a value as JSON text (RFC 8259) in UTF-8; raises InvalidValue, ValueTooLarge."""
+    """Return a value as JSON text (RFC 8259) in UTF-8; raises InvalidValue, ValueTooLarge.
+
+    A tuple is written as an array, and comes back as a list. Keys must be texts: Python would write others as texts
+    too, so that they came back as something else, or twice.
+    """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidValue(f"The value is not JSON: {error}.") from None
-    return check_size(text, most=most)
+    check_size(text, most=most)
+    _check_keys(value)
+    return text
+
+
+def _check_keys(value: Any) -> None:
+    """Raise InvalidValue for a dictionary with a key that is no text, in a value that is known to be JSON else."""
+    left = [value]
+    while left:
+        found = left.pop()
+        if isinstance(found, dict):
+            if not all(isinstance(key, str) for key in found):
+                raise InvalidValue("The value is not JSON: keys must be texts.")
+            found = found.values()
+        elif not isinstance(found, CONTAINERS):
+            continue
+        left += [one for one in found if isinstance(one, CONTAINERS)]
 
 
 def check_size(text: bytes, *, most: int = MAX_VALUE_BYTES) -> bytes:

@@ -190,7 +190,7 @@ def test_a_value_of_512_kibibytes_is_stored_and_one_of_a_byte_more_is_refused(ca
         cache.set("report", "daily", "x" * (names.MAX_VALUE_BYTES - 1), 60)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", {1, 2}, object, "\ud800"], ids=repr)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", {1, 2}, object, "\ud800", {1: 2}], ids=repr)
 def test_what_is_not_json_is_refused(cache: Cache, value: Any) -> None:
     with pytest.raises(names.InvalidValue):
         cache.set("report", "daily", value, 60)

@@ -16,7 +16,7 @@ from coordination import RedisCacheManager, keys
 from coordination.connections import Unavailable
 from coordination.locks import EPOCHS_A_SECOND, clock_epoch
 from coordination.manager import TIDIED_FROM
-from coordination.names import InvalidName, InvalidTTL
+from coordination.names import InvalidName, InvalidTTL, InvalidValue
 from tests.coordination.locking import acquired_number, locks_on, until
 from tests.coordination.servers import PASSWORD, ValkeyServer
 from tests.orgs.servers import CHECKOUT
@@ -199,6 +199,12 @@ def test_a_key_that_is_none_is_refused(valkey: ValkeyServer, key: str) -> None:
 def test_a_time_to_live_of_zero_is_refused(valkey: ValkeyServer) -> None:
     with pytest.raises(InvalidTTL):
         _run(valkey, lambda m: m.set("a", 1, 0))
+
+
+@pytest.mark.parametrize("act", [lambda m: m.set("a", {1: 2}, 60), lambda m: m.push_to_queue("q", {1: 2})])
+def test_a_value_that_would_come_back_as_another_is_refused(valkey: ValkeyServer, act: Act) -> None:
+    with pytest.raises(InvalidValue):
+        _run(valkey, act)
 
 
 def test_without_the_server_the_cache_is_empty(valkey: ValkeyServer) -> None:
