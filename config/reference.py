@@ -254,8 +254,8 @@ What Holdfast writes into Valkey. `{<organization>}` is the organization's id in
 specification, so all keys of one organization have one slot. No key of one organization begins as one of another,
 and the second word tells what it is, so no name that a user chooses makes a key of another kind.
 
-A resource holds no colon; an id or a queue's name may hold any, as the last part. Names are at most 200 characters
-and hold no control characters. Changes are announced on channels that are named as the key.
+A resource holds no colon; an id or a queue's name may hold any, as the last part. A queue's name holds no slash. Names
+are at most 200 characters and hold no control characters. Changes are announced on channels that are named as the key.
 
 """
 OF_CELERY = """

@@ -18,7 +18,7 @@ from typing import Any
 from api.identifiers import new_id
 from coordination import keys
 from coordination.calls import Call, Script
-from coordination.names import ValueTooLarge, check_name, milliseconds
+from coordination.names import ValueTooLarge, check_queue, milliseconds
 from coordination.queue_messages import (
     DeadLetter,
     DeadLetters,
@@ -175,7 +175,7 @@ class Calls:
         self._defaults = json.dumps(_stored(Settings()))
 
     def _keys(self, name: str) -> tuple[str, ...]:
-        return keys.of_queue(self.organization, check_name(name, "queue"))
+        return keys.of_queue(self.organization, check_queue(name))
 
     def push(
         self, name: str, messages: Sequence[tuple[str | bytes, float]], once: Once | None = None

@@ -1,6 +1,7 @@
 """What a queue refuses, and how much it takes."""
 
 import uuid
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def _pop(queues: Queues, *, visibility_seconds: float | None = None) -> Message:
     return message
 
 
-@pytest.mark.parametrize("name", ["", "\x00", "a\nb", "\u2028", "\ud800", "x" * 201], ids=ascii)
+@pytest.mark.parametrize("name", ["", "\x00", "a\nb", "\u2028", "\ud800", "a/b", "x" * 201], ids=ascii)
 def test_a_name_that_none_may_have_is_refused(queues: Queues, name: str) -> None:
     with pytest.raises(InvalidName):
         queues.push(name, 1)
@@ -69,9 +70,10 @@ def test_what_is_no_receipt_is_refused(queues: Queues, receipt: str) -> None:
         queues.ack("mail", receipt)
 
 
-def test_what_is_not_json_is_refused(queues: Queues) -> None:
+@pytest.mark.parametrize("value", [float("nan"), {1: 2}], ids=["NaN", "keys"])
+def test_what_is_not_json_is_refused(queues: Queues, value: Any) -> None:
     with pytest.raises(InvalidValue):
-        queues.push("mail", float("nan"))
+        queues.push("mail", value)
 
 
 def test_a_message_is_as_large_as_the_queue_takes(queues: Queues) -> None:
