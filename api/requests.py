@@ -16,11 +16,17 @@ from api.identifiers import new_id
 MIB = 1024 * 1024
 DEFAULT_BODY_LIMIT = MIB
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Told by the bridge of a percent sign that begins no octet, which PATH_INFO cannot show.
+MALFORMED_PATH = "holdfast.malformed_path"
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
 class BodyTooLarge(Exception):
     """Raised when a body is larger than its operation takes."""
+
+
+class InvalidPath(Exception):
+    """Raised for a path that is not text: percent-encoded octets that are no UTF-8, or a percent sign without any."""
 
 
 class UnsupportedMediaType(Exception):
@@ -44,7 +50,15 @@ class PlainRequest(WSGIRequest):
 
     Django would decode the query string with any codec that the header names, zlib and punycode too, and fail before
     the first middleware on one that it cannot use.
+
+    It notes where the path is no text: Django writes each octet that is not UTF-8 as it would be percent-encoded, and
+    `%FF` would name the same as `%25FF`.
     """
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        if MALFORMED_PATH not in environ:
+            environ[MALFORMED_PATH] = not _is_text(environ.get("PATH_INFO", ""))
+        super().__init__(environ)
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         self.content_type = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
@@ -115,6 +129,21 @@ def parse_body(request: HttpRequest, body: bytes) -> Any:
     if coding.lower() not in ("", "identity"):
         raise UnsupportedMediaType(f"Send the body as it is, without the Content-Encoding {coding[:100]!r}.")
     return documents.parse(body)
+
+
+def check_path(request: HttpRequest) -> None:
+    """Refuse a path that is no text; raises InvalidPath."""
+    if request.META.get(MALFORMED_PATH):
+        raise InvalidPath("The path is not UTF-8 that is percent-encoded.")
+
+
+def _is_text(path: str) -> bool:
+    """Tell whether a path as PEP 3333 has it, a character for each octet, is UTF-8."""
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def check_query(request: HttpRequest, known: frozenset[str]) -> None:

@@ -5,6 +5,7 @@ part of a request and of an answer; see docs/decisions/0007.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from api.requests import MALFORMED_PATH
 from audit.origin import current_origin
 
 Message = MutableMapping[str, Any]
@@ -27,6 +29,8 @@ WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 # An answer is sent whole up to this size; of a larger one no more than a piece is held at a time.
 PIECE_BYTES = 64 * 1024
 WITHOUT_CONTENT = (204, 304)
+# A percent sign that begins no octet (RFC 3986 §2.1).
+LONE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 # A length is told of what has come; how it was coded on the way is over.
 REPLACED = (b"content-length", b"transfer-encoding")
 
@@ -35,6 +39,7 @@ def environ_from(scope: Message, body: BytesIO, size: int) -> Environ:
     """Return the WSGI environ of an HTTP scope whose body has come, `size` bytes of it."""
     raw_path = scope.get("raw_path")
     path = (scope["path"].encode() if raw_path is None else unquote_to_bytes(raw_path)).decode("latin-1")
+    malformed = {MALFORMED_PATH: True} if raw_path and LONE_PERCENT.search(raw_path) else {}
     root = scope.get("root_path", "").encode().decode("latin-1")
     host, port = scope.get("server") or ("localhost", 80)
     environ: Environ = {
@@ -54,6 +59,7 @@ def environ_from(scope: Message, body: BytesIO, size: int) -> Environ:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        **malformed,
     }
     if scope.get("client"):
         environ["REMOTE_ADDR"] = scope["client"][0]

@@ -80,6 +80,7 @@ TABLE: dict[type[Exception], Problem] = {
     documents.TooManyValues: Problem(413, "too-many-values", "The document has too many values."),
     requests.InvalidHeader: Problem(400, "invalid-header", "A header does not have its form."),
     requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
+    requests.InvalidPath: BAD_REQUEST,
     bodies.BodyTooSlow: Problem(408, "body-too-slow", "The body did not come in time."),
     bodies.TooManyBodies: Problem(503, "too-many-bodies", "Too many large bodies are under way; try again."),
     bodies.TooManyAnswers: Problem(503, "too-many-answers", "Too many large answers are under way; try again."),

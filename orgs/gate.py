@@ -1,7 +1,7 @@
 """What every API call passes before its operation runs, in this order:
 
-query parameters, authentication, rate limits, scope, the operation's own precheck, body, the operation's own proof, and
-for a POST with an Idempotency-Key the transaction that keeps work and answer together. A write of what has no tag is
+path, query parameters, authentication, rate limits, scope, the operation's own precheck, body, its own proof, and for
+a POST with an Idempotency-Key the transaction that keeps work and answer together. A write of what has no tag is
 refused before it runs where it comes on the condition of one. An operation that waits is tried again later, in whole
 where an ASGI front waits. After a GET, an answer that the caller has already is spared.
 """
@@ -64,6 +64,7 @@ def gate(run: Run) -> Run:
     def guarded(request: Request, **path: Any) -> HttpResponse:
         try:
             drop_dead_connection()
+            requests.check_path(request)
             requests.check_query(request, known_query)
             if operation.auth_callbacks or (takes_key and request.META.get("HTTP_AUTHORIZATION")):
                 _admit(request, operation, own_limits)

@@ -15,8 +15,6 @@ WITH_ID = [operation for operation in operations() if "_id}" in operation.path]
 IN_PATH = [
     "%00",
     "a%00b",
-    "%ff",
-    "%c3%28",
     "..%2f..",
     "%2e%2e",
     "%F0%9F%98%80",
@@ -104,6 +102,26 @@ def test_a_path_that_names_nothing_is_not_found(scene: Scene, operation: Operati
 
     refused = {path: (answer.status, answer.code) for path, answer in answers.items()}
     assert refused == dict.fromkeys(paths, (404, "not-found"))
+
+
+@pytest.mark.parametrize("operation", [one for one in operations() if one.names], ids=_name)
+def test_a_name_in_a_path_that_is_not_utf_8_is_refused(scene: Scene, operation: Operation) -> None:
+    paths = [operation.at(dict.fromkeys(scene.ids, part)) for part in ("%ff", "%c3%28", "%c0%af", "%ed%a0%80")]
+
+    answers = {path: send(operation.method, path, key=scene.owner.key) for path in paths}
+
+    refused = {path: (answer.status, answer.code) for path, answer in answers.items()}
+    assert refused == dict.fromkeys(paths, (400, "bad-request"))
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=_name)
+def test_an_id_in_a_path_that_is_not_utf_8_is_refused_or_names_nothing(scene: Scene, operation: Operation) -> None:
+    paths = [operation.at(dict.fromkeys(scene.ids, part)) for part in ("%ff", "%c3%28")]
+
+    answers = [send(operation.method, path, key=scene.owner.key) for path in paths]
+
+    # Some routes match nothing but ids.
+    assert {answer.code for answer in answers} <= {"bad-request", "not-found"}
 
 
 @pytest.mark.parametrize(

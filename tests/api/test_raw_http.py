@@ -251,6 +251,13 @@ def test_a_hostile_path_is_a_problem_of_the_caller(server: Server, owner: Caller
     assert (answer.status, answer.code) == (404, "not-found")
 
 
+@pytest.mark.parametrize("part", ["%ff", "%c0%af", "%ed%a0%80"])
+def test_a_name_in_a_path_that_is_not_utf_8_is_refused(server: Server, owner: Caller, part: str) -> None:
+    answer = server.send(request("GET", f"/cache/report/{part}", owner.key))
+
+    assert (answer.status, answer.code) == (400, "bad-request")
+
+
 @pytest.mark.parametrize("target", ["/tasks/\xff", "/tasks/\xc3\xa9", "/tasks?cursor=\xff", "/tasks/\x00", "/me?\x01"])
 def test_bytes_that_no_url_has_are_refused_by_the_server(server: Server, owner: Caller, target: str) -> None:
     answer = server.send(request("GET", target, owner.key))

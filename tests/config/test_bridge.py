@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api.requests import MALFORMED_PATH
 from config.bridge import PIECE_BYTES, Bridge, Environ, Message, WSGIApplication, environ_from
 from tests.config.asgi import Headers, Sent, scope
 
@@ -87,6 +88,16 @@ def answering(content: Iterable[bytes], status: str = "200 OK", **headers: str) 
 )
 def test_the_application_is_told_of_the_request(changes: dict[str, Any], key: str, value: Any) -> None:
     assert environ(**changes)[key] == value
+
+
+@pytest.mark.parametrize("path", [b"/%zz", b"/a%", b"/%2", b"/%%41", b"/%4g"])
+def test_a_percent_sign_that_begins_no_octet_is_told(path: bytes) -> None:
+    assert environ(path=path)[MALFORMED_PATH]
+
+
+@pytest.mark.parametrize("path", [b"/%25zz", b"/%4a%4A", b"/", b"/%ff"])
+def test_of_other_paths_nothing_is_told(path: bytes) -> None:
+    assert MALFORMED_PATH not in environ(path=path)
 
 
 def test_a_server_that_does_not_know_the_caller_says_nothing() -> None:

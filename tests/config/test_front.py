@@ -34,6 +34,21 @@ def test_another_unknown_path_is_answered_by_django(front: Server, target: str) 
     assert answer.headers["X-Request-Id"] == "mine"
 
 
+@pytest.mark.parametrize("part", ["%zz", "a%", "%2", "%ff"])
+def test_a_path_of_the_api_that_is_no_text_is_refused(front: Server, owner: Caller, part: str) -> None:
+    answer = _get(front, f"/api/v1/cache/report/{part}", Authorization=f"Bearer {owner.key}")
+
+    assert (answer.status, answer.code) == (400, "bad-request")
+
+
+def test_a_percent_sign_is_part_of_a_name_where_it_is_encoded(front: Server, owner: Caller) -> None:
+    owner.put("/cache/report/%25zz", {"value": 1, "ttl_seconds": 60})
+
+    answer = _get(front, "/api/v1/cache/report/%25zz", Authorization=f"Bearer {owner.key}")
+
+    assert (answer.status, answer.json["value"]) == (200, 1)
+
+
 def test_a_streams_problem_has_the_form_of_djangos(front: Server) -> None:
     streams, django = [_get(front, target, X_Request_Id="mine") for target in ("/a2a/x", "/nothing")]
 
