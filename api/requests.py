@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,6 @@ from api import documents
 from api.identifiers import new_id
 
 MIB = 1024 * 1024
-DEFAULT_BODY_LIMIT = MIB
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Told by the bridge of a percent sign that begins no octet, which PATH_INFO cannot show.
 MALFORMED_PATH = "holdfast.malformed_path"
@@ -23,6 +23,17 @@ JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 class BodyTooLarge(Exception):
     """Raised when a body is larger than its operation takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """The largest body that an operation takes, and what is raised for a larger one."""
+
+    size: int
+    refusal: type[BodyTooLarge] = BodyTooLarge
+
+    def refuse(self) -> BodyTooLarge:
+        return self.refusal(f"The body is larger than the {self.size} bytes that this operation takes.")
 
 
 class InvalidPath(Exception):
@@ -65,6 +76,9 @@ class PlainRequest(WSGIRequest):
         self.content_params = {}
 
 
+DEFAULT_BODY_LIMIT = BodyLimit(MIB)
+
+
 def request_id(request: HttpRequest) -> str:
     """Return the caller's X-Request-Id when it is short and plain, else a new one."""
     given = request.META.get("HTTP_X_REQUEST_ID", "")
@@ -88,28 +102,28 @@ def _plain_address(given: str) -> str | None:
         return None
 
 
-def read_body(request: HttpRequest, *, limit: int) -> bytes:
-    """Return the body, never reading more than `limit` bytes of it.
+def read_body(request: HttpRequest, *, limit: BodyLimit) -> bytes:
+    """Return the body, never reading more than its limit and a byte of it.
 
     A chunked body has no Content-Length, where Django would see none at all; it is read from the server's stream.
     The server does not tell one whose connection broke from a whole one, but no part of a JSON object is one.
     """
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         stream = request.META["wsgi.input"]
-        body: bytes = _read_at_most(stream, limit + 1)
+        body: bytes = _read_at_most(stream, limit.size + 1)
         request._body = body
     else:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not declared.isascii() or not declared.isdigit():
             raise InvalidHeader("Content-Length is not a number.")
         # The length of the number is looked at first: Python refuses to read one of thousands of digits.
-        if len(declared) > 18 or int(declared) > limit:
-            raise BodyTooLarge(f"The body is larger than the {limit} bytes that this operation takes.")
+        if len(declared) > 18 or int(declared) > limit.size:
+            raise limit.refuse()
         body = request.body
         if len(body) < int(declared):
             raise UnreadablePostError(f"Of {int(declared)} bytes {len(body)} came.")
-    if len(body) > limit:
-        raise BodyTooLarge(f"The body is larger than the {limit} bytes that this operation takes.")
+    if len(body) > limit.size:
+        raise limit.refuse()
     return body
 
 

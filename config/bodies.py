@@ -12,13 +12,14 @@ from io import BytesIO
 
 from django.http.request import UnreadablePostError
 
-from api.requests import MIB, BodyTooLarge
+from api.requests import MIB, BodyLimit, BodyTooLarge
 from config.bridge import Answer, Message, Receive, Send
 
 logger = logging.getLogger("holdfast.front")
 # What a call may hold without being counted. Who holds all that is counted turns away large bodies, never these; and
 # larger ones are taken from known callers only.
 UNCOUNTED_BYTES = 64 * 1024
+SMALL = BodyLimit(UNCOUNTED_BYTES)
 
 
 class BodyTooSlow(Exception):
@@ -65,15 +66,15 @@ class Bodies:
         scope: Message,
         receive: Receive,
         *,
-        limit: Callable[[], int],
+        limit: Callable[[], BodyLimit],
         admit: Callable[[], Awaitable[str]],
     ) -> AsyncIterator["Body"]:
         """Yield the body of a call, whole.
 
         `limit` and `admit` are asked about a body that is larger than UNCOUNTED_BYTES, before more of it is taken: how
-        large it may be, and which organization sends it; what `admit` raises passes through. Raises BodyTooLarge,
-        before anything is read where the length is declared, BodyTooSlow, TooManyBodies, and UnreadablePostError when
-        the caller hangs up.
+        large it may be, and which organization sends it; what `admit` raises passes through. Raises BodyTooLarge, or
+        what the limit has in its place, before anything is read where the length is declared, BodyTooSlow,
+        TooManyBodies, and UnreadablePostError when the caller hangs up.
         """
         body = Body(self, limit, admit)
         try:
@@ -169,13 +170,13 @@ class Bodies:
 class Body:
     """One body under way, and what its call holds."""
 
-    def __init__(self, bodies: Bodies, limit: Callable[[], int], admit: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, bodies: Bodies, limit: Callable[[], BodyLimit], admit: Callable[[], Awaitable[str]]) -> None:
         self.bodies, self._find_limit, self._admit = bodies, limit, admit
         self.stream = BytesIO()
         self.size = 0
         self.holder = ""
         self.held = 0
-        self._limit = UNCOUNTED_BYTES
+        self._limit = SMALL
 
     async def add(self, part: bytes) -> None:
         size = self.size + len(part)
@@ -187,12 +188,12 @@ class Body:
 
     async def make_room(self, size: int) -> None:
         """Ask whether a body of this size is taken, from this caller."""
-        if size <= self._limit:
+        if size <= self._limit.size:
             return
-        if self._limit == UNCOUNTED_BYTES:
+        if self._limit is SMALL:
             self._limit = self._find_limit()
-        if size > self._limit:
-            raise BodyTooLarge(f"The body is larger than the {self._limit} bytes that this operation takes.")
+        if size > self._limit.size:
+            raise self._limit.refuse()
         if not self.holder:
             self.holder = await self._admit()
 

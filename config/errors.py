@@ -24,6 +24,7 @@ from api.problems import Problem, problem_response
 from config import bodies
 from coordination import connections, entries, fencing, lock_calls, locks, names, queue_messages, rate_limits
 from coordination.api import cache
+from coordination.bodies import ValuesTooLarge
 from orgs import authentication, bearers, limits, permissions, principals, rate_limiting
 from orgs.api import me, organizations
 from orgs.services import (
@@ -70,6 +71,7 @@ EXHAUSTED = Problem(503, "database-exhausted", "The database has run out of room
 TOO_MUCH = Problem(413, "limit-exceeded", "The answer or the change is larger than the database can hold.")
 INTERNAL = Problem(500, "internal-error", "The service failed; nothing was changed in the database.")
 BAD_REQUEST = Problem(400, "bad-request", "The request cannot be understood.")
+VALUE_TOO_LARGE = Problem(400, "value-too-large", "The value is too large.")
 NO_VALID_KEY = Problem(401, "unauthenticated", "A valid API key is needed.")
 
 TABLE: dict[type[Exception], Problem] = {
@@ -81,6 +83,7 @@ TABLE: dict[type[Exception], Problem] = {
     requests.InvalidHeader: Problem(400, "invalid-header", "A header does not have its form."),
     requests.BodyTooLarge: Problem(413, "body-too-large", "The body is too large."),
     requests.InvalidPath: BAD_REQUEST,
+    ValuesTooLarge: VALUE_TOO_LARGE,
     bodies.BodyTooSlow: Problem(408, "body-too-slow", "The body did not come in time."),
     bodies.TooManyBodies: Problem(503, "too-many-bodies", "Too many large bodies are under way; try again."),
     bodies.TooManyAnswers: Problem(503, "too-many-answers", "Too many large answers are under way; try again."),
@@ -167,7 +170,7 @@ TABLE: dict[type[Exception], Problem] = {
     names.InvalidName: Problem(400, "invalid-name", "A name is empty, too long, or holds what no name may hold."),
     names.InvalidTTL: Problem(400, "invalid-ttl", "A time to live is zero, below, or too long."),
     names.InvalidValue: Problem(400, "invalid-value", "The value is not JSON."),
-    names.ValueTooLarge: Problem(400, "value-too-large", "The value is too large."),
+    names.ValueTooLarge: VALUE_TOO_LARGE,
     rate_limits.InvalidLimit: Problem(400, "invalid-limit", "A rate limit cannot be this large or this small."),
     rate_limits.InvalidWindow: Problem(400, "invalid-window", "A window is shorter than 1 ms or longer than a day."),
     rate_limits.InvalidCost: Problem(400, "invalid-cost", "A cost is below one or above the limit."),

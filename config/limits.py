@@ -5,12 +5,12 @@ from functools import cache
 from django.urls import Resolver404, resolve
 from ninja.operation import PathView
 
-from api.requests import DEFAULT_BODY_LIMIT
+from api.requests import DEFAULT_BODY_LIMIT, BodyLimit
 from config.api import api
-from config.bodies import UNCOUNTED_BYTES
+from config.bodies import SMALL
 
 
-def body_limit(path: str) -> int:
+def body_limit(path: str) -> BodyLimit:
     """Return the largest body that any operation of this path takes; the gate holds each to its own.
 
     Outside of the API there are forms only, which are small.
@@ -18,8 +18,8 @@ def body_limit(path: str) -> int:
     try:
         route = resolve(path).route
     except Resolver404:
-        return UNCOUNTED_BYTES
-    return _limits().get(route, UNCOUNTED_BYTES)
+        return SMALL
+    return _limits().get(route, SMALL)
 
 
 def may_wait(path: str) -> bool:
@@ -39,10 +39,13 @@ def waiting_routes() -> frozenset[str]:
 
 
 @cache
-def _limits() -> dict[str, int]:
+def _limits() -> dict[str, BodyLimit]:
     """Return by route what operations declare."""
     return {
-        route: max(getattr(operation.view_func, "body_limit", DEFAULT_BODY_LIMIT) for operation in view.operations)
+        route: max(
+            (getattr(operation.view_func, "body_limit", DEFAULT_BODY_LIMIT) for operation in view.operations),
+            key=lambda limit: limit.size,
+        )
         for route, view in _views().items()
     }
 

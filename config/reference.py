@@ -21,6 +21,8 @@ from config.api import api  # noqa: E402
 from config.errors import BARE, TABLE  # noqa: E402
 from config.openapi import operations  # noqa: E402
 from coordination import entries, keys, names, queue_calls, queue_messages, rate_limits  # noqa: E402
+from coordination.api import cache as cache_api  # noqa: E402
+from coordination.api import queues as queues_api  # noqa: E402
 from coordination.lock_calls import MAX_LOCK_SECONDS, MAX_TOKEN_LENGTH, MIN_TOKEN_LENGTH  # noqa: E402
 from orgs.audit_trail import MAX_LINES  # noqa: E402
 from orgs.cards import MAX_CARD_BYTES, MAX_SKILLS  # noqa: E402
@@ -48,6 +50,7 @@ QUEUE = queue_messages.Settings()
 OF_TOKENS = "400 `invalid-lock-token`"
 ATTEMPTS = "429 `too-many-attempts`"
 INVALID_TTL = "400 `invalid-ttl`"
+TOO_LARGE = "400 `value-too-large`"
 # What a docstring of coordination/keys.py says.
 KEY_SAID = re.compile(
     r"(?P<what>Name [^.]+)\. (?P<type>String|List|Hash|Set|Sorted set|Stream); lives (?P<lives>[^.]+)\."
@@ -133,7 +136,7 @@ def limits() -> str:
     patience = bodies.Bodies()
     held = f"{_size(patience.held_at_most)} a process, {_size(patience.held_by_one)} an organization, under `make up`"
     rows = (
-        ("a body", _size(requests.DEFAULT_BODY_LIMIT), "413 `body-too-large`"),
+        ("a body", _size(requests.DEFAULT_BODY_LIMIT.size), "413 `body-too-large`"),
         ("a body without a valid key", _size(bodies.UNCOUNTED_BYTES), "401 `unauthenticated`, 413 `body-too-large`"),
         ("a token of an identity provider", _size(tokens.MOST_BYTES), "401 `token-invalid`"),
         ("the life of such a token", f"{tokens.MOST_SECONDS // 3600} hours", "401 `token-invalid`"),
@@ -172,21 +175,23 @@ def limits() -> str:
         ("what a rate limit allows in a window", f"{rate_limits.MAX_REQUESTS:,}", "400 `invalid-limit`"),
         ("a rate limit's window", "a day; at least 1 ms", "400 `invalid-window`"),
         ("a name in coordination", f"{names.MAX_NAME_LENGTH} characters", "400 `invalid-name`"),
-        ("a value in the cache", f"{_size(names.MAX_VALUE_BYTES)} of JSON", "400 `value-too-large`"),
+        ("a value in the cache", f"{_size(names.MAX_VALUE_BYTES)} of JSON", TOO_LARGE),
         ("a time to live in the cache, and of being stale", f"{names.MAX_TTL_SECONDS // 86400} days", INVALID_TTL),
         ("the time to compute a value for the cache", f"{entries.MAX_COMPUTE_SECONDS // 3600} hour", INVALID_TTL),
+        ("a body that stores values in the cache", _size(cache_api.BODY_LIMIT), TOO_LARGE),
         ("names of the cache at once", str(entries.MAX_BATCH), "400 `batch-too-large`"),
-        ("values of the cache stored at once", _size(entries.MAX_BATCH_BYTES), "400 `value-too-large`"),
+        ("values of the cache stored at once", _size(entries.MAX_BATCH_BYTES), TOO_LARGE),
         ("values of the cache read at once", _size(entries.MAX_BATCH_BYTES), "the rest is to be asked for again"),
         ("queues of an organization", f"{queue_calls.MAX_QUEUES:,}", REACHED),
         ("messages of a queue", f"{QUEUE.max_length:,}, or its own number", "409 `queue-full`"),
         ("a queue's own number", f"{queue_calls.MAX_LENGTH:,}", "422 `invalid`"),
-        ("a message of a queue", f"{_size(QUEUE.max_message_bytes)}, or its own number", "400 `value-too-large`"),
+        ("a message of a queue", f"{_size(QUEUE.max_message_bytes)}, or its own number", TOO_LARGE),
         ("a queue's own number of bytes", _size(queue_calls.MAX_MESSAGE_BYTES), "422 `invalid`"),
         ("messages of one push, pop or redrive", str(queue_calls.MAX_COUNT), "422 `invalid`"),
-        ("messages of one push together", _size(queue_calls.MAX_BATCH_BYTES), "400 `value-too-large`"),
+        ("messages of one push together", _size(queue_calls.MAX_BATCH_BYTES), TOO_LARGE),
         ("messages of one pop together", _size(queue_calls.MAX_BATCH_BYTES), "the pop ends"),
         ("and with an `Idempotency-Key`", _size(queue_calls.MAX_KEPT_BYTES), "the pop ends"),
+        ("the body of a push", _size(queues_api.BODY_LIMIT), TOO_LARGE),
         ("the delay of a message", f"{queue_calls.MAX_DELAY_SECONDS // 86400} days", "400 `invalid-ttl`"),
         ("the visibility of a message", f"{queue_calls.MAX_VISIBILITY_SECONDS // 3600} hours", "400 `invalid-ttl`"),
         ("deliveries of a message", f"{QUEUE.max_attempts}, or the queue's own number", "it is a dead letter"),

@@ -198,7 +198,7 @@ def _direct(operation: Operation) -> Run:
     return run
 
 
-def _read(request: Request, operation: Operation, *, takes_body: bool, limit: int) -> bytes:
+def _read(request: Request, operation: Operation, *, takes_body: bool, limit: requests.BodyLimit) -> bytes:
     """Read and parse the body of an operation that takes one; one that takes none must be sent none."""
     body = requests.read_body(request, limit=limit)
     if body and not takes_body and operation.methods != ["GET"]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from api.requests import BodyLimit, BodyTooLarge
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -124,11 +126,14 @@ def optional_key(operation: F) -> F:
     return operation
 
 
-def body_limit(size: int) -> Callable[[F], F]:
-    """Declare the largest body, in bytes, that an operation takes (1 MiB where nothing is declared)."""
+def body_limit(size: int, refusal: type[BodyTooLarge] = BodyTooLarge) -> Callable[[F], F]:
+    """Declare the largest body, in bytes, that an operation takes (1 MiB where nothing is declared).
+
+    `refusal` is raised for a larger one: a class of its own has its own problem.
+    """
 
     def declare(operation: F) -> F:
-        operation.body_limit = size  # type: ignore[attr-defined]
+        operation.body_limit = BodyLimit(size, refusal)  # type: ignore[attr-defined]
         return operation
 
     return declare

@@ -14,6 +14,7 @@ from api import documents, waiting
 from api.idempotency import only_reads
 from api.requests import MIB
 from coordination import entries, names, shared
+from coordination.bodies import ValuesTooLarge
 from coordination.cache import LOOK_AGAIN_SECONDS
 from coordination.calls import Call, T
 from coordination.connections import Unavailable
@@ -60,7 +61,7 @@ def get_cached(request: Request, resource: str, name: str) -> HttpResponse:
 
 @router.put("/cache/{resource}/{name}", response=StoredOut)
 @requires(Scope.CACHE_WRITE)
-@body_limit(BODY_LIMIT)
+@body_limit(BODY_LIMIT, ValuesTooLarge)
 def set_cached(request: Request, resource: str, name: str, body: CachedIn) -> StoredOut:
     """Store a value. With the token of a lease that is over, or when Valkey is gone, it is not stored."""
     life = entries.life(body.ttl_seconds, body.stale_seconds)
@@ -91,7 +92,7 @@ def get_many_cached(request: Request, resource: str, body: NamesIn) -> HttpRespo
 
 @router.post("/cache/{resource}:set", response=StoredOut)
 @requires(Scope.CACHE_WRITE)
-@body_limit(BODY_LIMIT)
+@body_limit(BODY_LIMIT, ValuesTooLarge)
 def set_many_cached(request: Request, resource: str, body: CachedManyIn) -> StoredOut:
     """Store at most 100 values by name, all at once."""
     entries.check_batch(body.values)

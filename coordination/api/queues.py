@@ -11,6 +11,7 @@ from api.cursors import DEFAULT_LIMIT, Listing
 from api.idempotency import find_key
 from api.requests import MIB
 from coordination import keys
+from coordination.bodies import ValuesTooLarge
 from coordination.queue_calls import MAX_BATCH_BYTES, MAX_KEPT_BYTES, Calls
 from coordination.queue_messages import Settings, State
 from coordination.queues import look_again_in
@@ -43,6 +44,8 @@ from orgs.principals import Request
 from orgs.schemas import PageOut
 
 router = Router(tags=["queues"])
+# More than a push may have, so that one too large is told as such.
+BODY_LIMIT = 5 * MIB
 
 
 def _calls(request: Request) -> Calls:
@@ -51,7 +54,7 @@ def _calls(request: Request) -> Calls:
 
 @router.post("/queues/{queue}/push", response={201: PushedOut})
 @requires(Scope.QUEUES_WRITE)
-@body_limit(5 * MIB)
+@body_limit(BODY_LIMIT, ValuesTooLarge)
 def push_messages(request: Request, queue: str, body: PushIn) -> Status[PushedOut]:
     """Push messages; the queue is made where there is none. Once answered they are as durable as Valkey's file is.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.http.request import UnreadablePostError
 
-from api.requests import MIB, BodyTooLarge
+from api.requests import MIB, BodyLimit, BodyTooLarge
 from config.bodies import UNCOUNTED_BYTES, Bodies, Body, BodyTooSlow, TooManyAnswers, TooManyBodies
 from config.bridge import PIECE_BYTES, Answer, Bridge, Environ, Message, Receive, environ_from
 from orgs.authentication import Unauthenticated
@@ -16,6 +16,10 @@ from tests.config.asgi import END, GONE, Sent, giving, scope
 
 CHUNKED = [(b"transfer-encoding", b"chunked")]
 LARGE = b"x" * (UNCOUNTED_BYTES + 1000)
+
+
+def _mebibyte() -> BodyLimit:
+    return BodyLimit(MIB)
 
 
 async def known() -> str:
@@ -37,7 +41,7 @@ def collect(
 
     async def run() -> bytes:
         posted = scope("POST", headers=headers, **changes)
-        async with bodies.collected(posted, receive, limit=lambda: limit, admit=known) as body:
+        async with bodies.collected(posted, receive, limit=lambda: BodyLimit(limit), admit=known) as body:
             content = body.stream.read()
             assert len(content) == body.size
         return content
@@ -141,7 +145,7 @@ def test_a_body_comes_within_30_seconds_for_each_part_and_300_for_all(
 
     async def run() -> bool:
         try:
-            async with bodies.collected(scope("POST", headers=CHUNKED), receive, limit=lambda: MIB, admit=known):
+            async with bodies.collected(scope("POST", headers=CHUNKED), receive, limit=_mebibyte, admit=known):
                 return True
         except BodyTooSlow:
             return False
@@ -155,7 +159,7 @@ def test_what_is_held_is_counted_until_the_body_is_done_with() -> None:
     bodies = Bodies()
 
     async def run() -> int:
-        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), limit=lambda: MIB, admit=known):
+        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), limit=_mebibyte, admit=known):
             return bodies.held
 
     assert (asyncio.run(run()), bodies.held) == (len(LARGE) - UNCOUNTED_BYTES, 0)
@@ -171,10 +175,10 @@ def test_while_all_is_held_only_small_bodies_are_taken(second: bytes, taken: boo
     bodies = Bodies(held_at_most=1000)
 
     async def run() -> bool:
-        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), limit=lambda: MIB, admit=known):
+        async with bodies.collected(scope("POST", headers=CHUNKED), giving(LARGE, END), limit=_mebibyte, admit=known):
             try:
                 async with bodies.collected(
-                    scope("POST", headers=CHUNKED), giving(second, END), limit=lambda: MIB, admit=known
+                    scope("POST", headers=CHUNKED), giving(second, END), limit=_mebibyte, admit=known
                 ):
                     return True
             except TooManyBodies:
@@ -191,7 +195,7 @@ def test_a_call_that_is_given_up_frees_what_its_body_held() -> None:
 
         async def waits() -> None:
             async with bodies.collected(
-                scope("POST", headers=CHUNKED), giving(LARGE, END), limit=lambda: MIB, admit=known
+                scope("POST", headers=CHUNKED), giving(LARGE, END), limit=_mebibyte, admit=known
             ):
                 reached.set()
                 await asyncio.Event().wait()
@@ -217,7 +221,7 @@ def test_a_large_body_is_taken_from_known_callers_only(headers: list[tuple[bytes
 
     async def run() -> None:
         receive = _never() if headers != CHUNKED else giving(b"x" * UNCOUNTED_BYTES, b"x", END)
-        async with bodies.collected(scope("POST", headers=headers), receive, limit=lambda: MIB, admit=refused):
+        async with bodies.collected(scope("POST", headers=headers), receive, limit=_mebibyte, admit=refused):
             raise AssertionError("it was taken")
 
     with pytest.raises(Unauthenticated):
@@ -231,9 +235,9 @@ def test_one_organization_leaves_room_for_others(admit: Callable[[], Awaitable[s
 
     async def run() -> bool:
         post = scope("POST", headers=CHUNKED)
-        async with bodies.collected(post, giving(LARGE, END), limit=lambda: MIB, admit=known):
+        async with bodies.collected(post, giving(LARGE, END), limit=_mebibyte, admit=known):
             try:
-                async with bodies.collected(post, giving(LARGE, END), limit=lambda: MIB, admit=admit):
+                async with bodies.collected(post, giving(LARGE, END), limit=_mebibyte, admit=admit):
                     return True
             except TooManyBodies:
                 return False
@@ -251,7 +255,7 @@ def answered(bodies: Bodies, size: int, send: Callable[[Bodies, Answer, Body], A
     async def run() -> int:
         bridge = Bridge(application, 1)
         try:
-            async with bodies.collected(scope("GET"), _never(), limit=lambda: MIB, admit=known) as body:
+            async with bodies.collected(scope("GET"), _never(), limit=_mebibyte, admit=known) as body:
                 answer = await bridge.call(environ_from(scope("GET"), body.stream, body.size))
                 bodies.keep(answer, body)
                 held = bodies.held

@@ -80,6 +80,25 @@ def test_a_body_declared_too_large_is_refused_before_any_of_it_comes(front: Serv
     assert str(most) in answer.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "most"),
+    [
+        ("PUT", "/cache/report/daily", 8 * MIB),
+        ("POST", "/cache/report:set", 8 * MIB),
+        ("POST", "/queues/a/push", 5 * MIB),
+    ],
+    ids=["set", "set-many", "push"],
+)
+def test_a_body_larger_than_its_values_may_be_is_refused_as_they_are(
+    front: Server, method: str, target: str, most: int
+) -> None:
+    head = {"Content-Length": str(most + 1)} | JSON
+
+    answer = front.send(request(method, target, "", headers=head))
+
+    assert (answer.status, answer.code) == (400, "value-too-large")
+
+
 @pytest.mark.parametrize("length", ["9" * 18, "1" * 19])
 def test_an_absurd_length_is_refused(front: Server, length: str) -> None:
     answer = front.send(_declaring(int(length), "/sessions"))

@@ -244,10 +244,10 @@ def test_a_push_of_more_than_4_mebibytes_is_refused(owner: Caller) -> None:
     assert _refusal(answer) == (400, "value-too-large")
 
 
-def test_a_body_of_more_than_5_mebibytes_is_refused(owner: Caller) -> None:
+def test_a_body_of_more_than_5_mebibytes_is_refused_as_its_messages_are(owner: Caller) -> None:
     answer = owner.post("/queues/mail/push", b" " * (5 * 1024 * 1024 + 1))
 
-    assert _refusal(answer) == (413, "body-too-large")
+    assert _refusal(answer) == (400, "value-too-large")
 
 
 def test_a_full_queue_refuses(owner: Caller) -> None:
