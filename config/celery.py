@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import setup_logging, worker_init
+from celery.signals import beat_init, setup_logging, worker_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -38,6 +38,7 @@ def _log_as_the_service_does(**kwargs: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
+@beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
 @worker_init.connect(weak=False)  # type: ignore[untyped-decorator]  # celery ships no types
 def _refuse_what_cannot_serve(**kwargs: Any) -> None:
     try:

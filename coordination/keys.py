@@ -72,7 +72,9 @@ def pushed(organization: Tenant | None, name: str, mark: str) -> str:
 
 
 def session(organization: Tenant | None, session_id: Tenant) -> str:
-    """Name what is kept of a session for a moment. String; lives as long as its writer says."""
+    """Name what is kept of a session for a moment (kept for sessions; nothing writes it yet). String; lives as long as
+    its writer says.
+    """
     return f"{prefix(organization)}session:{session_id}"
 
 

@@ -85,6 +85,13 @@ def test_a_web_process_does_not_start(cluster: ValkeyServer) -> None:
     assert done.stderr.splitlines()[-1] == f"django.core.exceptions.ImproperlyConfigured: {SENTENCE}"
 
 
+def test_beat_does_not_start(cluster: ValkeyServer, tmp_path: Path) -> None:
+    schedule = str(tmp_path / "schedule")
+    done = _python(cluster, "-m", "celery", "--app", "config.celery", "--quiet", "beat", "--schedule", schedule)
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, SENTENCE)
+
+
 def test_a_worker_does_not_start(cluster: ValkeyServer) -> None:
     done = _python(cluster, "-m", "celery", "--app", "config.celery", "--quiet", "worker", "--pool=threads")
 

@@ -94,6 +94,20 @@ def test_the_example_of_the_lock_how_to_writes_under_the_lock(service: Service, 
     assert (found["state"], found["generation"], lock.status_code) == ({"sum": 1}, 2, 404)
 
 
+def test_the_example_of_the_lock_how_to_outwaits_another_s_lock(service: Service, key: str, tmp_path: Path) -> None:
+    [example] = blocks("docs/how-to/hold-locks.md", "python")
+    with client(service, key) as api:
+        # Longer than httpx waits by default.
+        api.post("/api/v1/locks/session/ledger/acquire", json={"ttl_seconds": 6}).raise_for_status()
+
+    _run([sys.executable, "-c"], example, service, key, tmp_path)
+
+    with client(service, key) as api:
+        [session] = api.get("/api/v1/sessions").raise_for_status().json()["items"]
+        found = api.get(f"/api/v1/sessions/{session['id']}").raise_for_status().json()
+    assert found["state"] == {"sum": 1}
+
+
 @needs_curl
 def test_the_commands_of_the_audit_how_to_follow_the_trail(service: Service, key: str, tmp_path: Path) -> None:
     *reading, following = blocks("docs/how-to/read-the-audit-trail.md", "bash")
