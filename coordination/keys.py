@@ -30,7 +30,7 @@ def computing(organization: Tenant | None, resource: str, name: str) -> str:
 
 
 def rate_limit(organization: Tenant | None, resource: str, name: str) -> str:
-    """Name the log of what was spent of a limit. List; lives for one window after the last that was spent."""
+    """Name the log of what was spent of a limit. List; lives for the longest window after the last that was spent."""
     return f"{prefix(organization)}ratelimit:{resource}:{name}"
 
 

@@ -4,8 +4,11 @@ Within any window of `window_seconds` no more than `max_requests` is ever spent,
 round trip looks and spends. Windows are half-open: what was spent at a time counts until the window's length has
 passed. Up to EXACT_LIMIT the decision is that of a log of every call. Above, times are rounded up to a 4,096th of the
 window, so that no log has more entries than that: a call may then be refused that little longer, and never sooner be
-allowed. Limits and windows may differ from call to call; each call holds to its own, on what the last spending call
-has left: entries that have left its window are forgotten. Two limits at once take two names.
+allowed. Limits and windows may differ from call to call; each call holds to its own, and a shorter window forgets
+nothing that a longer one counts. What was spent is kept for the longest window that was spent through, until nothing is
+left of it. Where calls with several windows fill a log (8,192 entries), its older half is merged: what was spent then
+leaves up to a 2,048th of the longest window later; limits up to EXACT_LIMIT stay exact. Every check spends: two limits
+at once take two names.
 
 When Valkey is gone every function raises `Unavailable`: nothing is known, and the caller decides what that means. A
 call that was not answered may have been spent. When Valkey comes back without its data, every limit begins anew; with

@@ -128,6 +128,18 @@ def test_a_higher_limit_holds_at_once(limits: RateLimits) -> None:
     assert (found.allowed, found.remaining) == (True, MAX_REQUESTS - 4)
 
 
+def test_a_shorter_window_and_a_larger_limit_forget_nothing(
+    limits: RateLimits, connection: Connection, key: str
+) -> None:
+    limits.check("model", "large", cost=3, **MINUTE)
+    before = connection.client().pexpiretime(key)
+
+    assert limits.check("model", "large", max_requests=MAX_REQUESTS, window_seconds=0.001).allowed
+
+    assert connection.client().pexpiretime(key) >= before
+    assert not limits.check("model", "large", **MINUTE).allowed
+
+
 def test_names_and_organizations_have_limits_of_their_own(limits: RateLimits, connection: Connection) -> None:
     limits.check("model", "large", cost=3, **MINUTE)
 

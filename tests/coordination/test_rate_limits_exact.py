@@ -1,5 +1,6 @@
 """The script against the exact log, over random waits, costs, limits, windows and clocks."""
 
+import random
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,13 @@ def test_every_answer_is_that_of_the_exact_log(
 @EXAMPLES
 @given(
     calls=st.lists(
-        st.tuples(st.integers(1, 40), st.integers(1, 6), st.integers(0, 5_000), st.floats(0, 1)), max_size=60
+        st.tuples(
+            st.sampled_from([1, EXACT_LIMIT]) | st.integers(1, 40),
+            st.sampled_from([1, 50]) | st.integers(1, 6),
+            st.integers(0, 5_000) | st.integers(0, 30_000) | st.sampled_from([49_999, 50_000]),
+            st.sampled_from([0.0, 0.0, 1.0]) | st.floats(0, 1),
+        ),
+        max_size=60,
     )
 )
 def test_every_answer_is_that_of_the_exact_log_when_limit_and_window_change(
@@ -158,6 +165,28 @@ def test_the_fullest_log_is_small(connection: Connection, limit: int) -> None:
     assert 0 < (client.memory_usage(key, samples=0) or 0) < 256 * 1024
 
 
+def test_shorter_windows_and_larger_limits_forget_nothing_that_a_longer_window_counts(connection: Connection) -> None:
+    ours, hour = _limit(connection), 3600 * SECOND
+    ours.check(0, limit=5, window=hour, cost=5)
+
+    for now in range(SECOND, hour, 300 * SECOND):
+        assert ours.check(now, limit=MAX_REQUESTS, window=SECOND // 10, cost=1).allowed
+
+    found = ours.check(hour - 1, limit=6, window=hour, cost=1)
+    assert (found.allowed, found.remaining) == (False, 0)
+    assert ours.check(hour, limit=13, window=hour, cost=1).allowed
+
+
+def test_a_long_window_is_kept_no_longer_than_what_was_spent_through_it(connection: Connection) -> None:
+    ours, client = _limit(connection), connection.client()
+    key = keys.rate_limit(None, "exact", ours.name)
+    ours.check(0, limit=5, window=DAY, cost=5)
+
+    ours.check(DAY, limit=5, window=SECOND, cost=1)
+
+    assert (client.llen(key), client.pexpiretime(key)) == (1, (LATER + DAY + SECOND) // 1000)
+
+
 def test_no_log_grows_past_its_bound_under_ever_longer_windows(connection: Connection) -> None:
     ours, now, window, lengths = _limit(connection), 0, SECOND, []
     key = keys.rate_limit(None, "exact", ours.name)
@@ -169,8 +198,52 @@ def test_no_log_grows_past_its_bound_under_ever_longer_windows(connection: Conne
         lengths.append(connection.client().llen(key))
         window = min(window * 60, DAY)
 
-    assert lengths == [4_000, 8_000, 2 * EXACT_LIMIT]
+    assert lengths[:2] == [4_000, 8_000]
+    assert lengths[2] <= 2 * EXACT_LIMIT
     assert ours.check(now, limit=MAX_REQUESTS, window=window, cost=1).remaining == MAX_REQUESTS - 12_001
+
+
+def test_a_full_log_holds_to_every_limit_and_exactly_to_those_that_are_exact(connection: Connection) -> None:
+    ours, chance, client = _limit(connection), random.Random(4), connection.client()
+    key, long, short = keys.rate_limit(None, "exact", ours.name), 100 * SECOND, SECOND
+    times = sorted(chance.randint(0, 82 * SECOND) for _ in range(8_100))
+    client.rpush(key, *(f"{LATER + time}:{before}:1" for before, time in enumerate(times)))
+    client.pexpireat(key, (LATER + times[-1] + long) // 1000 + 1)
+    now, lengths, refused = 82 * SECOND, [], 0
+
+    for turn in range(600):
+        now += chance.randint(0, 20_000)
+        due = _due(times, now, limit=95, window=short)
+        found = ours.check(now, limit=95, window=short, cost=1)
+        assert round(found.retry_after * SECOND) == due
+        if found.allowed:
+            times.append(now)
+        refused += not found.allowed
+        if turn % 10 == 0:
+            due = _due(times, now, limit=8_000, window=long)
+            found = ours.check(now, limit=8_000, window=long, cost=1)
+            assert 0 < due <= round(found.retry_after * SECOND) <= due + 2 * long // EXACT_LIMIT + 1
+            lengths.append(client.llen(key))
+
+    assert refused > 10
+    assert 8_100 < max(lengths) <= 2 * EXACT_LIMIT
+    assert lengths[-1] < 7_000
+
+
+def test_a_full_log_of_a_clock_that_jumped_about_is_merged_too(connection: Connection) -> None:
+    ours, client = _limit(connection), connection.client()
+    key = keys.rate_limit(None, "exact", ours.name)
+    client.rpush(key, *(f"{LATER + SECOND + number * 100}:{number}:1" for number in range(2 * EXACT_LIMIT)))
+
+    found = ours.check(0, limit=MAX_REQUESTS, window=SECOND // 1000, cost=1)
+
+    assert found.remaining == MAX_REQUESTS - 2 * EXACT_LIMIT - 1
+    assert client.llen(key) == EXACT_LIMIT + EXACT_LIMIT * 3 // 4
+
+
+def _due(times: list[int], now: int, *, limit: int, window: int) -> int:
+    """Return how long it is until one more fits after those at these times, by definition."""
+    return max(0, times[-limit] + window - now) if len(times) >= limit else 0
 
 
 def test_the_sums_of_a_log_that_is_in_use_for_years_stay_exact(connection: Connection) -> None:

@@ -51,9 +51,10 @@ def stamped(call: Call[Decision]) -> Call[tuple[bool, int]]:
 
 @dataclass
 class ExactLog:
-    """Every spend with its time: what a limit is by definition."""
+    """Every spend with its time, as far back as the longest window that was spent through: what limits are."""
 
     entries: list[tuple[int, int]] = field(default_factory=list)
+    longest: int = 0
 
     def counting(self, now: int, window: int) -> list[tuple[int, int]]:
         return [entry for entry in self.entries if entry[0] > now - window]
@@ -67,8 +68,9 @@ class ExactLog:
         return next(at - now for at in (now, *ends) if self.spent(at, window) + cost <= limit)
 
     def spend(self, now: int, window: int, cost: int) -> None:
-        """Add a spend; what has left its window is forgotten, as the module says."""
-        self.entries = [*self.counting(now, window), (now, cost)]
+        """Add a spend; what has left the longest window is forgotten, and so is that window once all has left it."""
+        self.longest = max(window, self.longest if self.counting(now, self.longest) else 0)
+        self.entries = [*self.counting(now, self.longest), (now, cost)]
 
     def decide(self, now: int, *, limit: int, window: int, cost: int) -> Decision:
         delay = self.delay(now, limit=limit, window=window, cost=cost)
