@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import redis
 from django.core.cache import cache
@@ -15,6 +16,8 @@ from orgs.checks import missing_roles, overpowered_roles, unfenced_tables
 from orgs.connections import drop_dead_connection
 
 logger = logging.getLogger("holdfast.health")
+# The share of Valkey's maxmemory above which it is called degraded.
+FULL = 0.9
 # Migrations and roles are looked at until they are right once; neither changes under a running process.
 _settled: set[str] = set()
 
@@ -92,11 +95,24 @@ def _tenancy() -> str:
 
 def _valkey() -> str:
     client = cache.client.get_client()  # type: ignore[attr-defined]
+    found = client.info("server", "memory")
+    return _mode(found) or _room(found)
+
+
+def _mode(found: Mapping[str, Any]) -> str:
     try:
-        check_mode(client.info("server"))
+        check_mode(found)
     except ClusterRefused as refusal:
         return str(refusal)
     return ""
+
+
+def _room(found: Mapping[str, Any]) -> str:
+    """Return what is wrong where Valkey may soon refuse all that needs memory. Without a limit nothing is known."""
+    used, most = found.get("used_memory", 0), found.get("maxmemory", 0)
+    if used <= most * FULL or not most:
+        return ""
+    return f"It uses more than {FULL:.0%} of its maxmemory; when that is full, it refuses what needs memory."
 
 
 def refuse_cluster_start() -> None:
@@ -105,7 +121,8 @@ def refuse_cluster_start() -> None:
     A Valkey that cannot be reached yet is no reason. Raises ImproperlyConfigured.
     """
     try:
-        sentence = _valkey()
+        client = cache.client.get_client()  # type: ignore[attr-defined]
+        sentence = _mode(client.info("server"))
     except (redis.RedisError, OSError):
         return
     if sentence:

@@ -11,10 +11,12 @@ from operations.embedded.accounts import account_for, hand_over
 from operations.embedded.binaries import Binaries
 from operations.embedded.engine import Engine, Progress
 from operations.embedded.errors import CannotStart
+from operations.embedded.memory import usable_bytes
 from operations.embedded.paths import write_atomically
 from operations.embedded.secret_files import secret
 
-# The pid file lies in the data folder, which `--dir` makes the working directory.
+# It refuses what needs room before the machine has none: rewriting the append-only file may take as much again. The
+# pid file lies in the data folder, which `--dir` makes the working directory.
 _CONFIGURATION = """\
 bind 127.0.0.1
 port {port}
@@ -22,6 +24,8 @@ requirepass {password}
 appendonly yes
 appendfsync always
 save ""
+maxmemory {maxmemory}
+maxmemory-policy noeviction
 pidfile valkey.pid
 loglevel notice
 """
@@ -47,7 +51,8 @@ class Valkey(Engine):
         # and a file's folder may be closed to the server's.
         path = self.var.run / "valkey.conf"
         password = secret(self.var, secret_files.REDIS_PASSWORD)
-        write_atomically(path, _CONFIGURATION.format(port=port, password=password))
+        maxmemory = usable_bytes() // 2
+        write_atomically(path, _CONFIGURATION.format(port=port, password=password, maxmemory=maxmemory))
         return ["--input", str(path)]
 
     def arguments(self, binaries: Binaries) -> list[str]:

@@ -3,8 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.coordination.servers import ValkeyServer
 from tests.orgs.servers import CHECKOUT, service_environ
 
 ASK = """
@@ -34,6 +39,37 @@ def test_a_service_without_valkey_is_ready_and_degraded() -> None:
 
     degraded = {"valkey": "It cannot be reached."}
     assert _ready(environ) == (200, {"ready": True, "missing": {}, "degraded": degraded})
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    yield server
+    server.kill()
+
+
+def _fill(valkey: ValkeyServer, share: float) -> None:
+    """Have the server use this share of what it may."""
+    with valkey.client() as client:
+        client.setrange("filling", 20_000_000, "x")
+        used = client.info("memory")["used_memory"]
+        client.config_set("maxmemory", round(used / share))
+
+
+def test_a_service_whose_valkey_is_nearly_full_is_degraded(valkey: ValkeyServer) -> None:
+    _fill(valkey, 0.95)
+
+    status, body = _ready(service_environ() | {"REDIS_URL": valkey.url})
+
+    sentence = "It uses more than 90% of its maxmemory; when that is full, it refuses what needs memory."
+    assert (status, body) == (200, {"ready": True, "missing": {}, "degraded": {"valkey": sentence}})
+
+
+def test_a_service_whose_valkey_has_room_is_ready(valkey: ValkeyServer) -> None:
+    _fill(valkey, 0.85)
+
+    assert _ready(service_environ() | {"REDIS_URL": valkey.url})[1]["degraded"] == {}
 
 
 def test_a_service_without_its_database_is_not_ready() -> None:
