@@ -21,8 +21,8 @@ from tests.api.wire import send
 from tests.factories import Answer, Caller
 
 # What takes no body is a change that is the same however often it is asked for. And of the one that ends its own caller
-# the repetition is refused with their key. What only reads looks at no key. Locks and messages the scene holds none.
-UNREPEATED = ("erase_me", "get_many_cached", "extend_lock", "release_lock", "extend_message")
+# the repetition is refused with their key. What only reads looks at no key.
+UNREPEATED = ("erase_me", "get_many_cached")
 POSTS = [operation for operation in operations_of("POST") if operation.takes_body and operation.name not in UNREPEATED]
 over_posts = pytest.mark.parametrize("operation", POSTS, ids=lambda operation: operation.name)
 # What makes something new each time; the others work once, or only read.
@@ -30,7 +30,7 @@ NOT_AGAIN = ("accept_invitation", "rotate_api_key", "rotate_my_key", "rotate_own
 # What says the same of another call.
 ALIKE = (
     *("look_up_invitation", "release_lock", "ack_messages", "nack_message", "redrive_messages"),
-    *("get_many_cached", "set_many_cached", "delete_many_cached", "give_up_cached"),
+    *("set_many_cached", "delete_many_cached", "give_up_cached"),
 )
 over_makers = pytest.mark.parametrize(
     "operation", [one for one in POSTS if one.name not in (*NOT_AGAIN, *ALIKE)], ids=lambda one: one.name
