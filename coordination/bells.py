@@ -107,14 +107,12 @@ class Bells:
         unused, cancelled or with its time over, or by an exception in the block, goes on to the next. When the
         connection is lost all are woken, and once more when it is back; what rang between is not known.
         """
-        self._breaker.check()
+        number = self._breaker.check()
         bell, channel = Bell(), self._find(name)
         channel.waiters[bell] = None
         failed = True
         try:
-            await channel.settled.wait()
-            if channel.error is not None:
-                raise self._breaker.refusal(channel.error) from channel.error
+            await self._settled(channel, number)
             yield bell
             failed = False
         finally:
@@ -130,6 +128,16 @@ class Bells:
         """End the connection now. Waiters that are left hear no ring any more."""
         if self._keeper is not None:
             await _end(self._keeper)
+
+    async def _settled(self, channel: _Channel, number: int) -> None:
+        """Wait for the subscription; what became of it the breaker hears, since this may be the one that it let in."""
+        try:
+            await channel.settled.wait()
+        finally:
+            if channel.error is None:
+                self._breaker.leave(number)
+        if channel.error is not None:
+            raise self._breaker.refusal(channel.error, number) from channel.error
 
     def _find(self, name: str) -> _Channel:
         if name not in self._channels:
@@ -227,6 +235,7 @@ class Bells:
                 self._answered.set()
 
     def _confirm(self, channel: _Channel) -> None:
+        self._breaker.answered()
         self._pause = FIRST_PAUSE_SECONDS
         if channel.settled.is_set():
             # Subscribed anew after the connection was lost: what rang before this one is not known.
@@ -280,16 +289,13 @@ def listen(connection: "Connection", name: str) -> Iterator[ThreadBell]:
 
     Every message wakes it, whatever others it wakes; those who find nothing wait on.
     """
-    connection.breaker.check()
     pubsub = connection.client().pubsub()  # type: ignore[no-untyped-call]
     try:
-        try:
+        with connection.breaker.watch():
             pubsub.subscribe(name)
             patience = pubsub.connection.socket_timeout or PATIENCE_SECONDS
             if pubsub.get_message(timeout=patience) is None:
                 raise redis.TimeoutError("SUBSCRIBE was not answered.")
-        except (redis.RedisError, OSError) as error:
-            raise connection.breaker.refusal(error) from error
         yield ThreadBell(connection, pubsub)
     finally:
         pubsub.close()

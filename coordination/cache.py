@@ -5,7 +5,7 @@
 
 **When Valkey is gone** the cache fails open: nothing is found, `set` and `delete` return False, `get_or_compute`
 computes. A call waits no longer for it than the connection's timeout; after one that was not answered in time the next
-ones fail at once, for a second (`connections.Breaker`).
+ones fail at once, but for one now and then that looks whether it is back (`coordination/pauses.py`).
 
 Entries lie in Valkey's memory. Where it has an eviction policy they may be gone before their time.
 

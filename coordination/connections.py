@@ -5,9 +5,8 @@ may happen again. A pooled connection that the server has closed meanwhile is fo
 """
 
 import ssl
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import redis
@@ -25,10 +24,9 @@ from redis.exceptions import (
 
 from coordination.bells import Bells
 from coordination.calls import Call
+from coordination.pauses import Pause
 
 T = TypeVar("T")
-# How long nothing is tried after a call that was not answered in time: else every thread would wait as long, in turn.
-PAUSE_SECONDS = 1.0
 # Errors that say that the server cannot serve now; the rest are defects of a script, and are raised as they are.
 REFUSING = (ReadOnlyError, MasterDownError, OutOfMemoryError, NoPermissionError)
 # Those of which redis-py has no class.
@@ -49,29 +47,65 @@ class ClusterRefused(Unavailable):
 
 
 class Breaker:
-    """Remembers that the server has left a call unanswered, for PAUSE_SECONDS."""
+    """Lets no call wait for a server that hangs, but for one now and then that finds out: coordination/pauses.py.
+
+    A call that was not answered in time begins a pause. Any answer ends it, also a refusal, and so does a connection
+    that is refused or lost, since that costs nobody any time.
+    """
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._pause = Pause()
 
-    def check(self) -> None:
-        if time.monotonic() < self._until:
+    @property
+    def is_shut(self) -> bool:
+        return self._pause.is_shut
+
+    def check(self) -> int:
+        """Return the number of a call that may be made, and of which one of the methods is to hear; or raise."""
+        number = self._pause.enter()
+        if number is None:
             raise Unavailable("Valkey did not answer in time a moment ago.")
+        return number
 
-    def refusal(self, error: Exception) -> Exception:
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Make a call in the block; raises what stands for the client's errors."""
+        number = self.check()
+        try:
+            yield
+        except (redis.RedisError, OSError) as error:
+            raise self.refusal(error, number) from error
+        except BaseException:
+            self._pause.leave(number)
+            raise
+        self._pause.end()
+
+    def answered(self) -> None:
+        self._pause.end()
+
+    def leave(self, number: int) -> None:
+        """Say that a call was not made, or that nobody waited for its answer."""
+        self._pause.leave(number)
+
+    def refusal(self, error: Exception, number: int | None = None) -> Exception:
         """Return what to raise for an error of the client; a timeout is remembered."""
         if isinstance(error, redis.TimeoutError | TimeoutError):
-            self._until = time.monotonic() + PAUSE_SECONDS
+            self._pause.fail(number)
             return Unavailable("Valkey did not answer in time.")
-        if isinstance(error, CLUSTER) and not isinstance(error, MasterDownError):
-            return ClusterRefused(CLUSTER_SENTENCE)
-        if isinstance(error, redis.ConnectionError | OSError):
-            return Unavailable(_unreachable(error))
-        if isinstance(error, REFUSING) or (
-            isinstance(error, redis.ResponseError) and str(error).startswith(REFUSING_CODES)
-        ):
-            return Unavailable("Valkey cannot serve just now.")
-        return error
+        self._pause.end()
+        return _refusal(error)
+
+
+def _refusal(error: Exception) -> Exception:
+    if isinstance(error, CLUSTER) and not isinstance(error, MasterDownError):
+        return ClusterRefused(CLUSTER_SENTENCE)
+    if isinstance(error, redis.ConnectionError | OSError):
+        return Unavailable(_unreachable(error))
+    if isinstance(error, REFUSING) or (
+        isinstance(error, redis.ResponseError) and str(error).startswith(REFUSING_CODES)
+    ):
+        return Unavailable("Valkey cannot serve just now.")
+    return error
 
 
 def _unreachable(error: BaseException) -> str:
@@ -102,20 +136,26 @@ class Connection:
 
     def run(self, call: Call[T]) -> T:
         """Carry out a call, in one round trip but for a server's first; raises Unavailable."""
-        self.breaker.check()
-        client, script = self.client(), call.script
-        try:
+        with self._calling() as client:
             self._look(client)
+            script = call.script
             try:
                 found = client.evalsha(script.sha, len(call.keys), *call.keys, *call.arguments)
             except NoScriptError:
                 found = client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
-        except (redis.RedisError, OSError) as error:
-            if isinstance(error, ReadOnlyError):
+        return call.read(found)
+
+    @contextmanager
+    def _calling(self) -> Iterator[redis.Redis]:
+        """Yield the client; raises Unavailable for its errors."""
+        with self.breaker.watch():
+            client = self.client()
+            try:
+                yield client
+            except ReadOnlyError:
                 # The server was demoted. The next call connects anew, to whatever the address leads to by then.
                 client.connection_pool.disconnect(inuse_connections=False)
-            raise self.breaker.refusal(error) from error
-        return call.read(found)
+                raise
 
     def _look(self, client: redis.Redis) -> None:
         """Refuse a cluster, once: a call that touches one slot would work there, and another would not."""
@@ -138,20 +178,26 @@ class AsyncConnection:
 
     async def run(self, call: Call[T]) -> T:
         """As Connection.run."""
-        self.breaker.check()
-        client, script = self.client(), call.script
-        try:
+        async with self._calling() as client:
             await self._look(client)
+            script = call.script
             try:
                 found = await client.evalsha(script.sha, len(call.keys), *call.keys, *call.arguments)
             except NoScriptError:
                 found = await client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
-        except (redis.RedisError, OSError) as error:
-            if isinstance(error, ReadOnlyError):
+        return call.read(found)
+
+    @asynccontextmanager
+    async def _calling(self) -> AsyncIterator[redis.asyncio.Redis]:
+        """As Connection._calling."""
+        with self.breaker.watch():
+            client = self.client()
+            try:
+                yield client
+            except ReadOnlyError:
                 # The server was demoted. The next call connects anew, to whatever the address leads to by then.
                 await client.connection_pool.disconnect(inuse_connections=False)
-            raise self.breaker.refusal(error) from error
-        return call.read(found)
+                raise
 
     async def _look(self, client: redis.asyncio.Redis) -> None:
         """Refuse a cluster, once: a call that touches one slot would work there, and another would not."""

@@ -10,11 +10,13 @@ from coordination.api_limits.local import LocalWindows
 from coordination.api_limits.permits import Permits, Taken
 from coordination.api_limits.table import Quota
 from coordination.connections import Connection, Unavailable
+from coordination.pauses import Pause
 
 logger = logging.getLogger("holdfast.coordination")
 # How long nothing is asked of Valkey after it could not answer: one call pays for finding out, not each.
 PAUSE_SECONDS = 1.0
 LOG_SECONDS = 60.0
+GONE = "Valkey could not be reached a moment ago."
 MOST_CALLERS = 10_000
 
 
@@ -26,9 +28,9 @@ class Limiter:
         self.local = LocalWindows()
         self._clock = clock
         self._permits: dict[Hashable, Permits] = {}
-        self._lock, self._probe = Lock(), Lock()
-        self._failing = False
-        self._paused_until = self._logged_at = -LOG_SECONDS
+        self._lock = Lock()
+        self._pause = Pause(PAUSE_SECONDS, PAUSE_SECONDS, clock)
+        self._logged_at = -LOG_SECONDS
 
     def take(
         self, caller: Hashable, quotas: Callable[[], Sequence[Quota]], window_seconds: int
@@ -61,26 +63,26 @@ class Limiter:
 
     def _draw(self, permits: Permits, quotas: Sequence[Quota], window_seconds: int) -> Taken:
         # Once Valkey could not answer, one call at a time looks whether it can; the others do not wait for that.
-        probing = self._failing
-        if probing and (self._clock() < self._paused_until or not self._probe.acquire(blocking=False)):
-            raise Unavailable("Valkey could not be reached a moment ago.")
+        number = self._pause.enter()
+        if number is None:
+            raise Unavailable(GONE)
         try:
             with permits.drawing:
                 # Another thread may have drawn meanwhile, or found that Valkey is gone.
                 if (taken := permits.spend()) is not None:
                     return taken
-                if self._failing and not probing:
-                    raise Unavailable("Valkey could not be reached a moment ago.")
+                if self._pause.has_passed(number):
+                    raise Unavailable(GONE)
                 wanted, sent_at = permits.wanted(), self._clock()
                 drawn: Drawn = self.connection.run(draw(quotas, window_seconds=window_seconds, wanted=wanted))
-                self._failing = False
+                self._pause.end()
                 return permits.fill(drawn, sent_at)
         except Unavailable as error:
-            self._note(error)
+            self._note(error, number)
             raise
         finally:
-            if probing:
-                self._probe.release()
+            # Where it has neither failed nor been answered.
+            self._pause.leave(number)
 
     def _add(self, caller: Hashable) -> Permits:
         with self._lock:
@@ -89,12 +91,11 @@ class Limiter:
                 del self._permits[next(iter(self._permits))]
             return self._permits.setdefault(caller, Permits(self._clock))
 
-    def _note(self, error: Unavailable) -> None:
+    def _note(self, error: Unavailable, number: int) -> None:
+        if not self._pause.fail(number):
+            return
         now = self._clock()
         with self._lock:
-            if self._failing and now < self._paused_until:
-                return
-            self._failing, self._paused_until = True, now + PAUSE_SECONDS
             if now - self._logged_at < LOG_SECONDS:
                 return
             self._logged_at = now

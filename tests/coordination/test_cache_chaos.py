@@ -9,7 +9,7 @@ import pytest
 
 from coordination import keys
 from coordination.cache import Cache
-from coordination.connections import PAUSE_SECONDS
+from coordination.pauses import FIRST_SECONDS
 from tests.coordination.caching import PATIENCE, Computation, connected, listeners, threads, until
 from tests.coordination.servers import ValkeyServer
 
@@ -81,7 +81,7 @@ def test_a_valkey_that_hangs_is_waited_for_once(cache: Cache, valkey: ValkeyServ
     took = time.monotonic() - began
     valkey.resume()
     assert found == [None] * 100
-    assert took < min(PATIENCE, PAUSE_SECONDS)
+    assert took < min(PATIENCE, FIRST_SECONDS)
 
 
 def test_the_cache_is_back_when_valkey_is(cache: Cache, valkey: ValkeyServer) -> None:
