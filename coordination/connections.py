@@ -145,6 +145,12 @@ class Connection:
                 found = client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
         return call.read(found)
 
+    def information(self, *sections: str) -> dict[str, Any]:
+        """Return what the server says of itself; raises Unavailable."""
+        with self._calling() as client:
+            found: dict[str, Any] = client.info(*sections)
+        return found
+
     @contextmanager
     def _calling(self) -> Iterator[redis.Redis]:
         """Yield the client; raises Unavailable for its errors."""

@@ -1,17 +1,18 @@
 """Is the process alive, and can it serve? `/ready` names what is missing or degraded."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from coordination.connections import ClusterRefused, check_mode
+from coordination.connections import ClusterRefused, Unavailable, check_mode
+from coordination.shared import quick_connection
 from orgs.checks import missing_roles, overpowered_roles, unfenced_tables
 from orgs.connections import drop_dead_connection
 
@@ -20,6 +21,10 @@ logger = logging.getLogger("holdfast.health")
 FULL = 0.9
 # Migrations and roles are looked at until they are right once; neither changes under a running process.
 _settled: set[str] = set()
+# Anybody may ask for it, so Valkey is asked once in so long.
+BELIEVED_SECONDS = 1.0
+# What was last found degraded, and until when it is believed.
+_degraded: tuple[float, dict[str, str]] = (0.0, {})
 
 
 def live(request: HttpRequest) -> HttpResponse:
@@ -47,8 +52,13 @@ def missing_parts() -> dict[str, str]:
 
 
 def degraded_parts() -> dict[str, str]:
-    """Return what calls are served without, by part, each with a sentence."""
-    return _failing({"valkey": _valkey})
+    """Return what calls are served without, by part, each with a sentence; as it was a second ago or later."""
+    global _degraded  # noqa: PLW0603
+    until, found = _degraded
+    if time.monotonic() >= until:
+        found = _failing({"valkey": _valkey})
+        _degraded = time.monotonic() + BELIEVED_SECONDS, found
+    return found
 
 
 def _failing(parts: Mapping[str, Callable[[], str]]) -> dict[str, str]:
@@ -60,7 +70,7 @@ def _sentence(part: str, check: Callable[[], str]) -> str:
     """Return what is wrong with the part, empty when nothing is."""
     try:
         return check()
-    except (DatabaseError, redis.RedisError, OSError) as error:
+    except (DatabaseError, Unavailable, redis.RedisError, OSError) as error:
         # The driver's words may hold host names and users; they belong in the log.
         logger.warning("not ready", extra={"part": part, "error": str(error)})
         return "It cannot be reached."
@@ -94,8 +104,8 @@ def _tenancy() -> str:
 
 
 def _valkey() -> str:
-    client = cache.client.get_client()  # type: ignore[attr-defined]
-    found = client.info("server", "memory")
+    # It waits half a second at most: a probe that waits in vain takes the process out of rotation.
+    found = quick_connection.information("server", "memory")
     return _mode(found) or _room(found)
 
 
@@ -121,9 +131,8 @@ def refuse_cluster_start() -> None:
     A Valkey that cannot be reached yet is no reason. Raises ImproperlyConfigured.
     """
     try:
-        client = cache.client.get_client()  # type: ignore[attr-defined]
-        sentence = _mode(client.info("server"))
-    except (redis.RedisError, OSError):
+        sentence = _mode(quick_connection.information("server"))
+    except (Unavailable, redis.RedisError, OSError):
         return
     if sentence:
         raise ImproperlyConfigured(sentence)

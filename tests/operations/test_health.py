@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from coordination.shared import QUICK_SECONDS
+from tests.api.live import Server, serving
+from tests.config.waiting import until
 from tests.coordination.servers import ValkeyServer
 from tests.orgs.servers import CHECKOUT, service_environ
 
@@ -76,3 +81,46 @@ def test_a_service_without_its_database_is_not_ready() -> None:
     missing = {"database": "It cannot be reached."}
 
     assert _ready(service_environ(port=CLOSED_PORT)) == (503, {"ready": False, "missing": missing, "degraded": {}})
+
+
+def _probe(server: Server) -> tuple[float, dict[str, Any]]:
+    began = time.monotonic()
+    answer = httpx.get(f"http://127.0.0.1:{server.port}/ready", trust_env=False, timeout=10)
+    return time.monotonic() - began, {"status": answer.status_code, **answer.json()["degraded"]}
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> ValkeyServer:
+    return ValkeyServer(tmp_path / "valkey")
+
+
+def test_a_valkey_that_hangs_is_degraded_within_the_time_of_a_probe(tmp_path: Path, valkey: ValkeyServer) -> None:
+    valkey.start()
+    with serving("front", tmp_path, REDIS_URL=valkey.url) as server:
+        _probe(server)
+        valkey.pause()
+        until(lambda: _probe(server)[1] != {"status": 200})
+        began, probes = time.monotonic(), []
+        while time.monotonic() - began < 6:
+            probes.append(_probe(server))
+        valkey.resume()
+        until(lambda: _probe(server)[1] == {"status": 200})
+    valkey.kill()
+
+    hanging = {"status": 200, "valkey": "It cannot be reached."}
+    assert [found for _, found in probes if found != hanging] == []
+    assert sorted(seconds for seconds, _ in probes)[len(probes) * 9 // 10] < QUICK_SECONDS
+    # One that looks whether it is back waits; the machine may be busy.
+    assert max(seconds for seconds, _ in probes) < 2 * QUICK_SECONDS
+
+
+def test_the_first_probe_of_a_valkey_that_hangs_waits_half_a_second(tmp_path: Path, valkey: ValkeyServer) -> None:
+    valkey.start()
+    with serving("front", tmp_path, REDIS_URL=valkey.url) as server:
+        valkey.pause()
+        seconds, found = _probe(server)
+        valkey.resume()
+    valkey.kill()
+
+    assert found == {"status": 200, "valkey": "It cannot be reached."}
+    assert seconds < 2 * QUICK_SECONDS
