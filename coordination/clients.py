@@ -17,6 +17,9 @@ from api.valkey_addresses import ValkeyAddress
 from coordination.masters import AsyncMasterPool, MasterPool
 
 TIMEOUT_SECONDS = 2.0
+# How many calls there are at once is bounded by whoever makes them (coordination/connections.py): there they wait for
+# their turn, which in a pool with a bound would be refused at once. So what waits for bells takes no call's place.
+MAX_CONNECTIONS = 100_000
 # One Sentinel that is gone must not take up the time in which the next could answer.
 SENTINEL_TIMEOUT_SECONDS = 0.5
 
@@ -48,9 +51,10 @@ def async_client_for(address: ValkeyAddress) -> redis.asyncio.Redis:
 
 
 def options_of(address: ValkeyAddress, timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
-    """Return what every connection to the server is made with, but for where it is."""
+    """Return what a pool of connections to the server is made with, but for where it is."""
     return {
         "db": address.database,
+        "max_connections": MAX_CONNECTIONS,
         "username": address.username or None,
         "password": address.password or None,
         "socket_timeout": timeout_seconds,

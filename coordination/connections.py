@@ -4,7 +4,9 @@ Nothing is sent twice: a call whose answer was lost may have been carried out, a
 may happen again. A pooled connection that the server has closed meanwhile is found out and replaced before it is used.
 """
 
+import asyncio
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
@@ -15,6 +17,7 @@ from redis.exceptions import (
     ClusterCrossSlotError,
     ClusterDownError,
     MasterDownError,
+    MaxConnectionsError,
     MovedError,
     NoPermissionError,
     NoScriptError,
@@ -27,6 +30,11 @@ from coordination.calls import Call
 from coordination.pauses import Pause
 
 T = TypeVar("T")
+# How many calls one connection carries out at once, and for how long a further one waits until one of them is over.
+# What waits for bells is not among them.
+CALLS_AT_ONCE = 64
+TURN_SECONDS = 2.0
+CROWDED = "Too many calls at once."
 # Errors that say that the server cannot serve now; the rest are defects of a script, and are raised as they are.
 REFUSING = (ReadOnlyError, MasterDownError, OutOfMemoryError, NoPermissionError)
 # Those of which redis-py has no class.
@@ -92,6 +100,11 @@ class Breaker:
         if isinstance(error, redis.TimeoutError | TimeoutError):
             self._pause.fail(number)
             return Unavailable("Valkey did not answer in time.")
+        if isinstance(error, MaxConnectionsError):
+            # Says nothing of the server.
+            if number is not None:
+                self._pause.leave(number)
+            return Unavailable(CROWDED)
         self._pause.end()
         return _refusal(error)
 
@@ -132,6 +145,7 @@ class Connection:
     def __init__(self, client: Callable[[], redis.Redis]) -> None:
         self.client = client
         self.breaker = Breaker()
+        self._turns = threading.BoundedSemaphore(CALLS_AT_ONCE)
         self._known = False
 
     def run(self, call: Call[T]) -> T:
@@ -153,15 +167,21 @@ class Connection:
 
     @contextmanager
     def _calling(self) -> Iterator[redis.Redis]:
-        """Yield the client; raises Unavailable for its errors."""
-        with self.breaker.watch():
-            client = self.client()
-            try:
-                yield client
-            except ReadOnlyError:
-                # The server was demoted. The next call connects anew, to whatever the address leads to by then.
-                client.connection_pool.disconnect(inuse_connections=False)
-                raise
+        """Yield the client when it is this call's turn; raises Unavailable for the client's errors."""
+        # While the server hangs the turns are of those who still wait for it.
+        if not self._turns.acquire(timeout=0 if self.breaker.is_shut else TURN_SECONDS):
+            raise Unavailable(CROWDED)
+        try:
+            with self.breaker.watch():
+                client = self.client()
+                try:
+                    yield client
+                except ReadOnlyError:
+                    # The server was demoted. The next call connects anew, to whatever the address leads to by then.
+                    client.connection_pool.disconnect(inuse_connections=False)
+                    raise
+        finally:
+            self._turns.release()
 
     def _look(self, client: redis.Redis) -> None:
         """Refuse a cluster, once: a call that touches one slot would work there, and another would not."""
@@ -180,6 +200,7 @@ class AsyncConnection:
         self.client = client
         self.breaker = Breaker()
         self.bells = Bells(client, self.breaker)
+        self._turns = asyncio.BoundedSemaphore(CALLS_AT_ONCE)
         self._known = False
 
     async def run(self, call: Call[T]) -> T:
@@ -196,14 +217,22 @@ class AsyncConnection:
     @asynccontextmanager
     async def _calling(self) -> AsyncIterator[redis.asyncio.Redis]:
         """As Connection._calling."""
-        with self.breaker.watch():
-            client = self.client()
-            try:
-                yield client
-            except ReadOnlyError:
-                # The server was demoted. The next call connects anew, to whatever the address leads to by then.
-                await client.connection_pool.disconnect(inuse_connections=False)
-                raise
+        try:
+            async with asyncio.timeout(0 if self.breaker.is_shut else TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable(CROWDED) from None
+        try:
+            with self.breaker.watch():
+                client = self.client()
+                try:
+                    yield client
+                except ReadOnlyError:
+                    # The server was demoted. The next call connects anew, to whatever the address leads to by then.
+                    await client.connection_pool.disconnect(inuse_connections=False)
+                    raise
+        finally:
+            self._turns.release()
 
     async def _look(self, client: redis.asyncio.Redis) -> None:
         """Refuse a cluster, once: a call that touches one slot would work there, and another would not."""
