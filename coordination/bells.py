@@ -28,6 +28,8 @@ QUIET_SECONDS = 10.0
 # Between attempts to reach a server that is gone: doubled from the one to the other.
 FIRST_PAUSE_SECONDS = 0.05
 LAST_PAUSE_SECONDS = 1.0
+# A waiter looks again after so long though nobody rang: a server that was flushed wakes nobody.
+LOOK_AGAIN_SECONDS = 5.0
 # How long an answer may take where the client was given no timeout.
 PATIENCE_SECONDS = 5.0
 

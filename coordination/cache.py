@@ -28,8 +28,6 @@ from coordination.entries import Entry, Turn
 __all__ = ["AsyncCache", "Cache", "Entry", "StillComputing"]
 
 WAIT_SECONDS = COMPUTE_SECONDS = 30.0
-# A waiter looks again after so long though nobody rang: a server that was flushed wakes nobody.
-LOOK_AGAIN_SECONDS = 5.0
 # Whoever cannot ask whose turn it is takes it.
 ALONE = Turn(None, granted=True, ends_in_seconds=0)
 
@@ -172,7 +170,7 @@ class Cache(_Names):
             # Once more, now that no ring can be missed.
             found = self.connection.run(work.turn)
             while found.waits and (left := ends - time.monotonic()) > 0:
-                bell.wait(min(left, found.ends_in_seconds, LOOK_AGAIN_SECONDS))
+                bell.wait(min(left, found.ends_in_seconds, bells.LOOK_AGAIN_SECONDS))
                 found = self.connection.run(work.turn)
         return found
 
@@ -257,7 +255,7 @@ class AsyncCache(_Names):
         async with self.connection.bells.listen(work.channel) as bell:
             found = await self.connection.run(work.turn)
             while found.waits and (left := ends - time.monotonic()) > 0:
-                await bell.wait(min(left, found.ends_in_seconds, LOOK_AGAIN_SECONDS))
+                await bell.wait(min(left, found.ends_in_seconds, bells.LOOK_AGAIN_SECONDS))
                 found = await self.connection.run(work.turn)
         return found
 

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 
 from coordination import keys
-from coordination.bells import listen
+from coordination.bells import LOOK_AGAIN_SECONDS, listen
 from coordination.connections import AsyncConnection, Connection, Unavailable
 from coordination.lock_calls import Holding, Lock, LockHeld, LockLost, Wanted, check_wait, wanted
 
@@ -134,8 +134,8 @@ class Locks:
                 except LockHeld as held:
                     if (left := ends - time.monotonic()) <= 0:
                         raise
-                    # Nothing rings when a lock is over.
-                    pause = min(left, held.seconds)
+                    # Nothing rings when a lock is over, nor when all are lost.
+                    pause = min(left, held.seconds, LOOK_AGAIN_SECONDS)
                 bell.wait(pause)
 
     def _attempt(self, asked: Wanted) -> Lock:
@@ -222,7 +222,7 @@ class AsyncLocks:
                 except LockHeld as held:
                     if (left := ends - time.monotonic()) <= 0:
                         raise
-                    pause = min(left, held.seconds)
+                    pause = min(left, held.seconds, LOOK_AGAIN_SECONDS)
                 await bell.wait(pause)
 
     async def _attempt(self, asked: Wanted) -> Lock:

@@ -14,8 +14,8 @@ from api import documents, waiting
 from api.idempotency import only_reads
 from api.requests import MIB
 from coordination import entries, names, shared
+from coordination.bells import LOOK_AGAIN_SECONDS
 from coordination.bodies import ValuesTooLarge
-from coordination.cache import LOOK_AGAIN_SECONDS
 from coordination.calls import Call, T
 from coordination.connections import Unavailable
 from coordination.entries import Entry

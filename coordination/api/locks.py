@@ -3,6 +3,7 @@ from ninja.responses import Status
 
 from api import waiting
 from coordination import keys, services
+from coordination.bells import LOOK_AGAIN_SECONDS
 from coordination.epochs import next_epoch
 from coordination.lock_calls import Lock, LockHeld
 from coordination.locks import Locks
@@ -37,7 +38,8 @@ def acquire_lock(request: Request, resource: str, name: str, body: LockAcquireIn
         return _out(_locks(request).acquire(resource, name, body.ttl_seconds, token=token))
     except LockHeld as held:
         channel = keys.lock(request.principal.organization_id, resource, name)
-        waiting.wait(request, channel=channel, seconds=body.wait_seconds, look_again_in=held.seconds)
+        due = min(held.seconds, LOOK_AGAIN_SECONDS)
+        waiting.wait(request, channel=channel, seconds=body.wait_seconds, look_again_in=due)
         raise
 
 

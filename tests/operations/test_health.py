@@ -89,13 +89,7 @@ def _probe(server: Server) -> tuple[float, dict[str, Any]]:
     return time.monotonic() - began, {"status": answer.status_code, **answer.json()["degraded"]}
 
 
-@pytest.fixture
-def valkey(tmp_path: Path) -> ValkeyServer:
-    return ValkeyServer(tmp_path / "valkey")
-
-
 def test_a_valkey_that_hangs_is_degraded_within_the_time_of_a_probe(tmp_path: Path, valkey: ValkeyServer) -> None:
-    valkey.start()
     with serving("front", tmp_path, REDIS_URL=valkey.url) as server:
         _probe(server)
         valkey.pause()
@@ -105,7 +99,6 @@ def test_a_valkey_that_hangs_is_degraded_within_the_time_of_a_probe(tmp_path: Pa
             probes.append(_probe(server))
         valkey.resume()
         until(lambda: _probe(server)[1] == {"status": 200})
-    valkey.kill()
 
     hanging = {"status": 200, "valkey": "It cannot be reached."}
     assert [found for _, found in probes if found != hanging] == []
@@ -115,12 +108,10 @@ def test_a_valkey_that_hangs_is_degraded_within_the_time_of_a_probe(tmp_path: Pa
 
 
 def test_the_first_probe_of_a_valkey_that_hangs_waits_half_a_second(tmp_path: Path, valkey: ValkeyServer) -> None:
-    valkey.start()
     with serving("front", tmp_path, REDIS_URL=valkey.url) as server:
         valkey.pause()
         seconds, found = _probe(server)
         valkey.resume()
-    valkey.kill()
 
     assert found == {"status": 200, "valkey": "It cannot be reached."}
     assert seconds < 2 * QUICK_SECONDS
