@@ -42,10 +42,12 @@ def test_of_eight_threads_one_waits_after_each_pause(
             ended.wait(0.002)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
-    [one.start() for one in threads]
+    for one in threads:
+        one.start()
     until(lambda: len(waited) >= 2, 20)
     ended.set()
-    [one.join() for one in threads]
+    for one in threads:
+        one.join()
     valkey.resume()
 
     assert len(waited) == 2

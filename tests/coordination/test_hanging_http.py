@@ -38,7 +38,8 @@ def test_sessions_are_read_while_eight_callers_ask_a_cache_that_hangs(
     asking = [threading.Thread(target=ask_cache) for _ in range(8)]
     with front.client(owner.key) as client:
         client.get(f"/sessions/{session}")
-        [one.start() for one in asking]
+        for one in asking:
+            one.start()
         valkey.pause()
         began = time.monotonic()
         while time.monotonic() - began < HANGS_SECONDS:
@@ -50,7 +51,8 @@ def test_sessions_are_read_while_eight_callers_ask_a_cache_that_hangs(
         until(lambda: client.get("/cache/report/daily").json()["code"] == "not-found")
         back = time.monotonic() - resumed
         ended.set()
-        [one.join() for one in asking]
+        for one in asking:
+            one.join()
 
     assert statuses == {200}
     assert len([seconds for seconds in took if seconds > 1.5]) <= 2
