@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context
 from functools import lru_cache
 from io import BytesIO
@@ -24,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Environ = dict[str, Any]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+Done = Callable[[], None]
 WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 # An answer is sent whole up to this size; of a larger one no more than a piece is held at a time.
@@ -193,11 +195,26 @@ class Bridge:
         self.application = application
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
 
-    async def call(self, environ: Environ) -> Answer:
-        """Call the application, in a context that is new: what one call sets there, no other sees."""
+    async def call(self, environ: Environ, done: Done | None = None) -> Answer:
+        """Call the application, in a context that is new: what one call sets there, no other sees.
+
+        `done` is called once no thread works on it any more, also where nobody waits for the answer by then.
+        """
         call, context = _Call(self.application, environ), Context()
-        piece, more = await self.run(context, call.start)
+        piece, more = await self.run(context, call.start, done)
         return Answer(self, call, context, piece, more)
 
-    async def run(self, context: Context, read: Callable[[], tuple[bytes, bool]]) -> tuple[bytes, bool]:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, context.run, read)
+    async def run(
+        self, context: Context, read: Callable[[], tuple[bytes, bool]], done: Done | None = None
+    ) -> tuple[bytes, bool]:
+        future = self.threads.submit(context.run, read)
+        if done is not None:
+            loop = asyncio.get_running_loop()
+            future.add_done_callback(lambda _: _tell(loop, done))
+        return await asyncio.wrap_future(future)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: Done) -> None:
+    # A loop that has ended waits for nothing.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(done)

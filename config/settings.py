@@ -166,7 +166,7 @@ WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=64)
 # part, unless `--backpressure` says otherwise; ordinary calls need some of them too.
 WAITING_CALLS = env.integer("WAITING_CALLS", 600, least=0, most=100_000)
 # Of those, the most of one organization.
-WAITING_CALLS_PER_ORGANIZATION = env.integer("WAITING_CALLS_PER_ORGANIZATION", 300, least=0, most=100_000)
+WAITING_CALLS_PER_ORGANIZATION = env.integer("WAITING_CALLS_PER_ORGANIZATION", 200, least=0, most=100_000)
 
 CACHES = {
     "default": {

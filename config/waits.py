@@ -3,18 +3,21 @@
 import asyncio
 import signal
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from weakref import WeakValueDictionary
 
 from api.waiting import TooManyWaits, WaitingCall
-from config.bridge import Answer, Receive
+from config.bridge import Answer, Done, Receive
 from coordination.bells import Bell
 from coordination.connections import Unavailable
 from coordination.shared import async_connection
 
 Attempt = Callable[[], Awaitable[Answer]]
+# Of one organization's calls, how many are tried at once. One push may wake all of them, and each try is a whole call
+# in one of the few threads that serve everybody.
+TRIES_AT_ONCE = 2
 
 
 class CallerGone(Exception):
@@ -25,29 +28,50 @@ class CallerGone(Exception):
         self.call = call
 
 
+class Tries:
+    """The tries of one organization's calls. It is there as long as any of them wait, or are still tried."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._free = asyncio.Semaphore(TRIES_AT_ONCE)
+
+    def limit(self, attempt: Callable[[Done], Awaitable[Answer]]) -> Attempt:
+        """Return an attempt that waits for its turn. It is over when its thread is, though its caller may hang up."""
+
+        async def in_turn() -> Answer:
+            await self._free.acquire()
+            return await attempt(self._over)
+
+        return in_turn
+
+    def _over(self) -> None:
+        self._free.release()
+
+
 class Waits:
     """The calls of one process that wait: so many, and so many of one organization."""
 
     def __init__(self, most: int, most_of_one: int) -> None:
         self.most, self.most_of_one = most, most_of_one
         self._calls: dict[WaitingCall, Bell | None] = {}
-        self._by_organization: Counter[str] = Counter()
+        # Threads that work for callers who have hung up keep it too.
+        self._by_organization: WeakValueDictionary[str, Tries] = WeakValueDictionary()
         self._ending = False
 
     @contextmanager
-    def place(self, call: WaitingCall, organization: str) -> Iterator[None]:
-        """Count a call for the length of the block; raises TooManyWaits."""
-        if len(self._calls) >= self.most or self._by_organization[organization] >= self.most_of_one:
+    def place(self, call: WaitingCall, organization: str) -> Iterator[Tries]:
+        """Count a call for the length of the block, and yield its organization's tries; raises TooManyWaits."""
+        tries = self._by_organization.get(organization) or Tries()
+        if len(self._calls) >= self.most or tries.calls >= self.most_of_one:
             raise TooManyWaits("As many calls wait as may; try again in a moment, or without a wait.")
         self._calls[call] = None
-        self._by_organization[organization] += 1
+        self._by_organization[organization] = tries
+        tries.calls += 1
         try:
-            yield
+            yield tries
         finally:
             del self._calls[call]
-            self._by_organization[organization] -= 1
-            if not self._by_organization[organization]:
-                del self._by_organization[organization]
+            tries.calls -= 1
 
     async def finish(self, call: WaitingCall, receive: Receive, attempt: Attempt) -> Answer:
         """Try until there is an answer. Raises CallerGone; a try that had begun is then carried out all the same."""

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from api.waiting import CALL, PATIENT, TooManyWaits, WaitingCall
 from config.bodies import STILL_SENT, Bodies, Body
-from config.bridge import Answer, Bridge, Message, Receive, Send, environ_from
+from config.bridge import Answer, Bridge, Done, Message, Receive, Send, environ_from
 from config.limits import body_limit
 from config.refusals import note_gone, refuse
 from config.waits import CallerGone, Waits
@@ -56,18 +56,18 @@ class Web:
     async def _wait(self, call: WaitingCall, organization: str, scope: Message, receive: Receive, body: Body) -> Answer:
         """Try the same call again until it has its answer, whole each time: a key may have been revoked meanwhile."""
 
-        async def attempt() -> Answer:
+        async def attempt(done: Done) -> Answer:
             call.resume()
             body.stream.seek(0)
             environ = environ_from(scope, body.stream, body.size)
             environ |= {PATIENT: True, CALL: call, "HTTP_X_REQUEST_ID": call.origin.request_id}
-            return await self.django.call(environ)
+            return await self.django.call(environ, done)
 
-        with self.waits.place(call, organization):
+        with self.waits.place(call, organization) as tries:
             # Also a small body counts: it stays for seconds.
             if not self.bodies.hold_whole(body, organization):
                 raise TooManyWaits("The bodies of calls that wait take all the memory that they may.")
-            return await self.waits.finish(call, receive, attempt)
+            return await self.waits.finish(call, receive, tries.limit(attempt))
 
     async def _admit(self, scope: Message) -> str:
         """Return the organization of the caller's key or token; raises one of REFUSALS.

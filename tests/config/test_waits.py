@@ -12,7 +12,7 @@ from tests.config.waiting import Heap, asking, process, timed, until, waiting
 from tests.factories import Caller
 
 LIVE = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-MANY = 300
+MANY = 200
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,36 @@ def test_many_waiting_calls_hold_no_thread_and_all_are_woken(server: Server, own
     assert listeners == 1
     assert threads <= before + 1
     assert sorted(found, key=int) == [str(number) for number in range(MANY)]
+
+
+def test_many_who_are_woken_at_once_take_two_threads(
+    server: Server, owner: Caller, outsider: Caller, heap: Heap
+) -> None:
+    with asking(server, heap.asked(owner, 20), MANY) as calls:
+        until(lambda: heap.tries == 2 * MANY)
+        heap.forget_most_at_once()
+        heap.lay(*(str(number) for number in range(MANY)))
+        heap.ring(MANY)
+        meanwhile = [timed(server, request("GET", "/me", outsider.key))[0].status for _ in range(10)]
+        found = {read_answer(call).status for call in calls}
+
+    assert (meanwhile, found) == ([200] * 10, {200})
+    assert 1 <= heap.most_at_once <= 2
+
+
+def test_callers_who_hang_up_leave_their_turns(server: Server, owner: Caller, heap: Heap) -> None:
+    for _ in range(3):
+        with asking(server, heap.asked(owner, 20), 20):
+            until(lambda: heap.listeners == 1)
+            heap.ring(20)
+        until(lambda: heap.listeners == 0)
+
+    with waiting(server, heap, owner) as call:
+        heap.lay(*(str(number) for number in range(200)))
+        heap.ring()
+        answer = read_answer(call)
+
+    assert answer.status == 200
 
 
 def test_a_caller_who_hangs_up_ends_the_wait(server: Server, owner: Caller, heap: Heap) -> None:

@@ -34,6 +34,14 @@ class Heap:
         return int(self.client().get(f"{self.key}:tries") or 0)
 
     @property
+    def most_at_once(self) -> int:
+        """How many tries were in threads at once, since it was forgotten."""
+        return int(self.client().zscore(f"{self.key}:most", "most") or 0)
+
+    def forget_most_at_once(self) -> None:
+        self.client().delete(f"{self.key}:most")
+
+    @property
     def listeners(self) -> int:
         return int(self.client().pubsub_numsub(self.key)[0][1])
 

@@ -30,10 +30,13 @@ class TakenOut(Out):
 def _pop(key: str) -> object:
     client = connection.client()
     try:
+        client.zadd(f"{key}:most", {"most": client.incr(f"{key}:now")}, gt=True)
         client.incr(f"{key}:tries")
-        return client.lpop(key)
+        found = client.lpop(key)
+        client.decr(f"{key}:now")
     except redis.RedisError as error:
         raise connection.breaker.refusal(error) from error
+    return found
 
 
 @router.post("/waiting/{name}/take", response=TakenOut)
