@@ -19,11 +19,11 @@ def fields(taken: Sequence[Taken], window_seconds: int, now: float) -> Fields:
     counts any more, and for a limit that is reached when one more call fits.
     """
     policies, states = [], []
-    for drawn, sent_at, left in taken:
+    for drawn, received_at, left in taken:
         for standing in drawn.standings:
             policies.append(f'"{standing.name}";q={standing.most};w={window_seconds}')
             reached = not drawn.granted and standing.delay > 0
-            until = sent_at + (standing.delay if reached else standing.reset)
+            until = received_at + (standing.delay if reached else standing.reset)
             remaining = 0 if reached else standing.remaining + left
             states.append(f'"{standing.name}";r={remaining};t={max(0, math.ceil(until - now))}')
     return ("RateLimit-Policy", ", ".join(policies)), ("RateLimit", ", ".join(states))
@@ -36,6 +36,6 @@ def violated(taken: Taken) -> list[Standing]:
 
 def retry_after(taken: Taken, now: float) -> int:
     """Return the whole seconds, at least one, after which a refused call may be sent again."""
-    _, sent_at, _ = taken
+    _, received_at, _ = taken
     latest = max(standing.delay for standing in violated(taken))
-    return max(1, math.ceil(sent_at + latest - now))
+    return max(1, math.ceil(received_at + latest - now))

@@ -76,7 +76,7 @@ class Limiter:
                 wanted, sent_at = permits.wanted(), self._clock()
                 drawn: Drawn = self.connection.run(draw(quotas, window_seconds=window_seconds, wanted=wanted))
                 self._pause.end()
-                return permits.fill(drawn, sent_at)
+                return permits.fill(drawn, sent_at, self._clock())
         except Unavailable as error:
             self._note(error, number)
             raise

@@ -18,14 +18,15 @@ REFUSED_SECONDS = 1.0
 MOST = 1024
 
 
-# A draw, when it was sent, and how many of its permits are left.
+# A draw, when its answer came, and how many of its permits are left. The times of the answer count from when the script ran:
+# from when the answer came nobody is told too little.
 Taken = tuple[Drawn, float, int]
 
 
 class Permits:
     """Those of one caller, for several threads. `clock` gives seconds and never goes back."""
 
-    __slots__ = ("_clock", "_drawn", "_left", "_lock", "_sent_at", "_until", "_used_up_at", "drawing")
+    __slots__ = ("_clock", "_drawn", "_left", "_lock", "_received_at", "_sent_at", "_until", "_used_up_at", "drawing")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,7 +35,7 @@ class Permits:
         self.drawing = Lock()
         self._drawn: Drawn | None = None
         self._left = 0
-        self._sent_at = self._until = self._used_up_at = 0.0
+        self._sent_at = self._received_at = self._until = self._used_up_at = 0.0
 
     def spend(self) -> Taken | None:
         """Take one, or None when Valkey must be asked. A draw that brought none is given for as long as it is believed.
@@ -50,12 +51,12 @@ class Permits:
                     return None
                 self._left -= 1
                 self._used_up_at = now
-            return drawn, self._sent_at, self._left
+            return drawn, self._received_at, self._left
 
     def look(self) -> Taken | None:
         """Return what was last known, and take nothing."""
         with self._lock:
-            return None if self._drawn is None else (self._drawn, self._sent_at, self._left)
+            return None if self._drawn is None else (self._drawn, self._received_at, self._left)
 
     def wanted(self) -> int:
         """Return how many to draw next."""
@@ -67,11 +68,12 @@ class Permits:
             quick = self._used_up_at - self._sent_at < SPENT_WITHIN_SECONDS / 2
             return min(MOST, max(1, self._drawn.granted * (2 if quick else 1)))
 
-    def fill(self, drawn: Drawn, sent_at: float) -> Taken:
+    def fill(self, drawn: Drawn, sent_at: float, received_at: float) -> Taken:
         """Take in what a draw has brought, and spend one of it. What was left from before has lapsed."""
         with self._lock:
             self._drawn, self._sent_at, self._used_up_at = drawn, sent_at, sent_at
+            self._received_at = received_at
             self._left = max(0, drawn.granted - 1)
             refused = 0.0 if drawn.granted else max(standing.delay for standing in drawn.standings)
             self._until = sent_at + (SPENT_WITHIN_SECONDS if drawn.granted else min(REFUSED_SECONDS, refused))
-            return drawn, sent_at, self._left
+            return drawn, received_at, self._left

@@ -15,6 +15,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from coordination.api_limits import drawing
+from coordination.api_limits.fields import fields, retry_after
 from coordination.api_limits.limiter import Limiter
 from coordination.api_limits.permits import MOST, Permits
 from coordination.api_limits.table import Standing
@@ -139,6 +140,26 @@ def test_permits_spent_late_count_until_their_window_is_over() -> None:
     assert most_in_a_window(admitted, WINDOW) <= 2000
 
 
+def test_the_time_to_wait_is_enough_however_slow_the_way_to_valkey_is() -> None:
+    """It counts from the script's time, which is later than when the draw was sent."""
+    world, tenant = World(), uuid.uuid4()
+    process = Process(world, 0.0)
+    limits = quotas(tenant, of_key=5)
+    [passes(process.limiter, limits, WINDOW) for _ in range(5)]
+    # It runs at 1.8: one more fits 1.2 s later, and more than a second after its answer.
+    process.now, process.there = 1.35, 0.45
+    refused = process.limiter.take(limits[0].key, lambda: limits, WINDOW)
+    assert refused is not None
+
+    told = dict(fields([refused[0]], WINDOW, process.now))["RateLimit"]
+    wait = retry_after(refused[0], process.now)
+    process.there = 0.0
+    process.now += wait
+
+    assert told == f'"default";r=0;t={wait}'
+    assert passes(process.limiter, limits, WINDOW)
+
+
 class Hand:
     """Permits with a clock and a limit that is far away."""
 
@@ -150,7 +171,9 @@ class Hand:
         if self.permits.spend() is None:
             wanted = self.permits.wanted()
             self.draws.append(wanted)
-            self.permits.fill(drawing.Drawn(wanted, (Standing("default", 1_000_000, 500_000, 0.0, 60.0),)), self.now)
+            self.permits.fill(
+                drawing.Drawn(wanted, (Standing("default", 1_000_000, 500_000, 0.0, 60.0),)), self.now, self.now
+            )
 
     def calls(self, count: int, *, apart: float = 0.0) -> None:
         for _ in range(count):
