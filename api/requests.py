@@ -18,6 +18,8 @@ MIB = 1024 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Told by the bridge of a percent sign that begins no octet, which PATH_INFO cannot show.
 MALFORMED_PATH = "holdfast.malformed_path"
+# How some proxies write addresses (RFC 7239 §6): an IPv6 one in brackets, either with the port.
+WITH_PORT = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<four>[0-9.]+))(?::[0-9]{1,5})?")
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
@@ -95,9 +97,11 @@ def client_address(request: HttpRequest) -> str | None:
 
 @lru_cache(maxsize=10_000)
 def _plain_address(given: str) -> str | None:
+    found = WITH_PORT.fullmatch(given)
+    plain = given if found is None else found["six"] or found["four"]
     try:
         # PostgreSQL's inet has no zone (fe80::1%eth0).
-        return str(ipaddress.ip_address(given.partition("%")[0]))
+        return str(ipaddress.ip_address(plain.partition("%")[0]))
     except ValueError:
         return None
 
