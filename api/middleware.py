@@ -37,6 +37,9 @@ class RequestMiddleware:
         request.method = method
         if response.status_code == 405 and request.path.startswith("/api/"):
             response = _method_not_allowed(response)
+        # What the call's limits left to be told, whatever became of it: a defect's answer is made outside of the API.
+        for name, value in request.__dict__.get("rate_limit_fields", ()):
+            response.headers[name] = value
         response.headers["X-Request-Id"] = origin.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         if response.status_code in WITHOUT_CONTENT:

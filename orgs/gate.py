@@ -95,7 +95,7 @@ def gate(run: Run) -> Run:
                 response = etags.spare_known_copy(response, known_copy)
         except Exception as error:
             response = operation.api.on_exception(request, error)
-        return rate_limiting.tell(request, response)
+        return response
 
     return guarded
 

@@ -6,14 +6,9 @@ hold for every call that comes with one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-
-R = TypeVar("R", bound=HttpResponseBase)
-Fields = tuple[tuple[str, str], ...]
 
 
 class Uncounted(Exception):
@@ -40,8 +35,8 @@ class Rate:
 class Limiter:
     """`check` counts a call by its principal, and by the limits that its operation names, or raises.
 
-    It leaves in `request.rate_limit_fields` what the answer tells of it. `rates` tells an organization's limits, inside
-    its open scope.
+    It leaves in `request.rate_limit_fields` what the answer tells of it (api.middleware). `rates` tells an
+    organization's limits, inside its open scope.
     """
 
     check: Callable[[HttpRequest, tuple[str, ...]], None]
@@ -66,12 +61,3 @@ def check(request: HttpRequest, names: tuple[str, ...] = ()) -> None:
 def rates(organization_id: UUID) -> dict[str, Rate]:
     """Return the limits of an organization by name, inside its open scope."""
     return {} if _limiter is None else _limiter.rates(organization_id)
-
-
-def tell(request: HttpRequest, response: R) -> R:
-    """Have the answer tell what is left of the limits, whatever became of the call."""
-    fields: Fields | None = request.__dict__.get("rate_limit_fields")
-    if fields is not None:
-        for name, value in fields:
-            response.headers[name] = value
-    return response

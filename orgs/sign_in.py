@@ -69,8 +69,7 @@ class AttemptMiddleware:
         try:
             rate_limiting.check(request, ("sign-in",))
         except rate_limiting.RateLimited as limited:
-            response = self._show(request, str(limited), status=429, retry_after=limited.retry_after)
-            return rate_limiting.tell(request, response)
+            return self._show(request, str(limited), status=429, retry_after=limited.retry_after)
         except rate_limiting.Uncounted as uncounted:
             return self._show(request, str(uncounted), status=503, retry_after=1)
         admission = _admit(request, find_account)
@@ -79,7 +78,7 @@ class AttemptMiddleware:
         if admission and admission.closing and not admission.forgiven:
             with tenancy.system():
                 lockout.record_wait(admission)
-        return rate_limiting.tell(request, response)
+        return response
 
     def _show(self, request: HttpRequest, sentence: str, *, status: int, retry_after: int) -> HttpResponseBase:
         """Answer with the form and why it was not looked at; without an admission no view looks at what was typed."""

@@ -18,8 +18,8 @@ REFUSED_SECONDS = 1.0
 MOST = 1024
 
 
-# A draw, when its answer came, and how many of its permits are left. The times of the answer count from when the script ran:
-# from when the answer came nobody is told too little.
+# A draw, when its answer came, and how many of its permits are left. The answer's times count from when the script ran:
+# whoever counts them from when it came waits no less.
 Taken = tuple[Drawn, float, int]
 
 

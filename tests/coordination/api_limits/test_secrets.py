@@ -1,4 +1,4 @@
-"""The limit of secrets, on an operation of the test's own that declares it."""
+"""Limits on operations of the test's own: one that declares the limit of secrets, and one that fails."""
 
 import pytest
 from pytest_django import Settings
@@ -31,6 +31,15 @@ def test_its_calls_count_for_the_key_too(owner: Caller, settings: Settings) -> N
 
     assert list(found) == ["default", "organization", "secrets"]
     assert found["default"]["r"] == 5
+
+
+def test_the_answer_to_a_defect_tells_of_limits_too(owner: Caller, settings: Settings) -> None:
+    settings.RATE_LIMIT_KEY = 10
+
+    answer = owner.get("/defect")
+
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert dict(parse_list(answer.headers["RateLimit"]))["default"]["r"] == 9
 
 
 def test_it_is_closed_without_valkey(owner: Caller, own_valkey: ValkeyServer) -> None:
