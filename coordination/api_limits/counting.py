@@ -1,6 +1,5 @@
 """Counting the service's own calls: which limits a call has, and what becomes of one beyond them."""
 
-import time
 import uuid
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from accounts.lockout import source_of
 from api import waiting
 from api.requests import client_address
 from coordination import keys
-from coordination.api_limits import own
+from coordination.api_limits import clock, own
 from coordination.api_limits.fields import fields, retry_after, violated
 from coordination.api_limits.limiter import Limiter
 from coordination.api_limits.permits import Taken
@@ -54,7 +53,7 @@ def check(request: HttpRequest, names: tuple[str, ...]) -> None:
     finally:
         if taken:
             request.rate_limit_fields = fields(  # type: ignore[attr-defined]
-                taken, settings.RATE_LIMIT_WINDOW_SECONDS, time.monotonic()
+                taken, settings.RATE_LIMIT_WINDOW_SECONDS, clock.now()
             )
 
 
@@ -115,7 +114,7 @@ def _refuse(taken: Taken) -> None:
     met = violated(taken)
     for standing in met:
         REFUSED.labels(standing.name).inc()
-    seconds = retry_after(taken, time.monotonic())
+    seconds = retry_after(taken, clock.now())
     words = " and ".join(f"{standing.most:,} calls ({standing.name})" for standing in met)
     raise RateLimited(
         f"There may be {words} in {settings.RATE_LIMIT_WINDOW_SECONDS} s; send this one again after {seconds} s.",

@@ -1,10 +1,10 @@
 """Counting calls: by permits in hand, else by Valkey, else as each limit says. Needs no Django."""
 
 import logging
-import time
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 
+from coordination.api_limits import clock as clocks
 from coordination.api_limits.drawing import Drawn, draw
 from coordination.api_limits.local import LocalWindows
 from coordination.api_limits.permits import Permits, Taken
@@ -23,7 +23,7 @@ MOST_CALLERS = 10_000
 class Limiter:
     """Counts the calls of one process. `local` counts those for which Valkey could not be asked."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], float] = clocks.now) -> None:
         self.connection = connection
         self.local = LocalWindows()
         self._clock = clock

@@ -1,10 +1,10 @@
 """The limits that operators have given single organizations, read anew every four seconds by each process."""
 
-import time
 import uuid
 from threading import Lock
 from typing import NamedTuple
 
+from coordination.api_limits import clock as clocks
 from orgs import functions
 
 BELIEVED_SECONDS = 4.0
@@ -18,7 +18,7 @@ class Own(NamedTuple):
     organization_requests: int | None
 
 
-clock = time.monotonic
+clock = clocks.now
 _known: dict[uuid.UUID, tuple[float, Own]] = {}
 _lock = Lock()
 # How often one was forgotten; tells a query that began before from one that began after.

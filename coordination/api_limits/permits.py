@@ -4,10 +4,10 @@ How many are drawn at once follows the calls: a second in which half of a draw's
 next one, and what lapsed is not drawn again. Near a limit draws bring one, whatever is wanted.
 """
 
-import time
 from collections.abc import Callable
 from threading import Lock
 
+from coordination.api_limits import clock as clocks
 from coordination.api_limits.drawing import LIFE_SECONDS, Drawn
 
 # From before a draw was sent. Valkey counts them for LIFE_SECONDS from when it granted them, which is later; the
@@ -28,7 +28,7 @@ class Permits:
 
     __slots__ = ("_clock", "_drawn", "_left", "_lock", "_received_at", "_sent_at", "_until", "_used_up_at", "drawing")
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = clocks.now) -> None:
         self._clock = clock
         self._lock = Lock()
         # Held by the thread that draws for all: the others then spend what it brings.
