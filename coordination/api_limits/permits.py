@@ -1,7 +1,10 @@
 """Permits that a process has in hand, so that not every call asks Valkey. Needs no Django.
 
-How many are drawn at once follows the calls: a second in which half of a draw's life was enough for it doubles the
-next one, and what lapsed is not drawn again. Near a limit draws bring one, whatever is wanted.
+How many are drawn at once follows the calls: a draw that was used up in half of its life doubles the next one, and what
+lapsed is not drawn again. Near a limit draws bring one, whatever is wanted.
+
+Calls that come in bursts would have the last draw of each lapse, nearly as large as the burst. So once much of a draw
+has lapsed, draws double only where a multiple of them was used since: then what lapses is a small part of what is used.
 """
 
 from collections.abc import Callable
@@ -16,6 +19,8 @@ SPENT_WITHIN_SECONDS = 0.9 * LIFE_SECONDS
 # For how long a refusal is believed: nothing fits before its delay is over, unless a limit was raised.
 REFUSED_SECONDS = 1.0
 MOST = 1024
+# How many times a draw must have been used, since one lapsed, before the next is twice as large.
+USED_BEFORE_DOUBLING = 16
 
 
 # A draw, when its answer came, and how many of its permits are left. The answer's times count from when the script ran:
@@ -26,7 +31,18 @@ Taken = tuple[Drawn, float, int]
 class Permits:
     """Those of one caller, for several threads. `clock` gives seconds and never goes back."""
 
-    __slots__ = ("_clock", "_drawn", "_left", "_lock", "_received_at", "_sent_at", "_until", "_used_up_at", "drawing")
+    __slots__ = (
+        "_clock",
+        "_drawn",
+        "_left",
+        "_lock",
+        "_received_at",
+        "_sent_at",
+        "_until",
+        "_used",
+        "_used_up_at",
+        "drawing",
+    )
 
     def __init__(self, clock: Callable[[], float] = clocks.now) -> None:
         self._clock = clock
@@ -35,6 +51,8 @@ class Permits:
         self.drawing = Lock()
         self._drawn: Drawn | None = None
         self._left = 0
+        # How many were used since much of a draw lapsed; None before any did.
+        self._used: int | None = None
         self._sent_at = self._received_at = self._until = self._used_up_at = 0.0
 
     def spend(self) -> Taken | None:
@@ -66,11 +84,16 @@ class Permits:
             if self._left:
                 return self._drawn.granted - self._left
             quick = self._used_up_at - self._sent_at < SPENT_WITHIN_SECONDS / 2
-            return min(MOST, max(1, self._drawn.granted * (2 if quick else 1)))
+            doubles = quick and (self._used is None or self._used >= USED_BEFORE_DOUBLING * self._drawn.granted)
+            return min(MOST, max(1, self._drawn.granted * (2 if doubles else 1)))
 
     def fill(self, drawn: Drawn, sent_at: float, received_at: float) -> Taken:
         """Take in what a draw has brought, and spend one of it. What was left from before has lapsed."""
         with self._lock:
+            if self._drawn is not None and 4 * self._left > self._drawn.granted:
+                self._used = 0
+            elif self._drawn is not None and self._used is not None:
+                self._used += self._drawn.granted - self._left
             self._drawn, self._sent_at, self._used_up_at = drawn, sent_at, sent_at
             self._received_at = received_at
             self._left = max(0, drawn.granted - 1)

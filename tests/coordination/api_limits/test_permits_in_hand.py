@@ -10,6 +10,7 @@ import uuid
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
@@ -214,6 +215,27 @@ def test_after_a_draw_that_lapsed_no_more_is_drawn_than_was_used_of_it() -> None
     hand.call()
 
     assert hand.draws[-2:] == [64, 5]
+
+
+@pytest.mark.parametrize("burst", [5, 31, 32, 62, 64, 134, 200])
+def test_a_caller_in_bursts_loses_a_small_part_by_what_lapses(burst: int) -> None:
+    hand = Hand()
+
+    for second in range(30):
+        hand.now = 100.0 + second
+        hand.calls(burst, apart=0.0005)
+
+    assert sum(hand.draws) < 1.2 * 30 * burst
+
+
+def test_a_steady_flood_draws_as_much_as_before_once_its_pauses_are_long_over() -> None:
+    hand = Hand()
+    hand.calls(100)
+    hand.now += 1.0
+
+    hand.calls(40 * MOST)
+
+    assert max(hand.draws) == MOST
 
 
 def test_after_a_pause_one_is_drawn() -> None:
