@@ -14,7 +14,7 @@ from api.requests import client_address
 from coordination import keys
 from coordination.api_limits import clock, own
 from coordination.api_limits.fields import fields, retry_after, violated
-from coordination.api_limits.limiter import Limiter
+from coordination.api_limits.limiter import Complaint, Limiter
 from coordination.api_limits.permits import Taken
 from coordination.api_limits.table import DEFAULT, OF_CALLERS, ORGANIZATION, SECRETS, TABLE, Limit, Quota
 from coordination.connections import Unavailable
@@ -33,8 +33,9 @@ CLOSED = "This is closed while calls cannot be counted: Valkey cannot be reached
 # What an organization is shown of its limits.
 SHOWN = {limit.name for limit in (*OF_CALLERS, SECRETS)}
 # Those with a key or a token, and those told by their addresses: however many addresses come, no key is forgotten.
-callers = Limiter(quick_connection)
-addresses = Limiter(quick_connection)
+_complaint = Complaint()
+callers = Limiter(quick_connection, complaint=_complaint)
+addresses = Limiter(quick_connection, complaint=_complaint)
 
 
 def check(request: HttpRequest, names: tuple[str, ...]) -> None:

@@ -17,20 +17,40 @@ logger = logging.getLogger("holdfast.coordination")
 PAUSE_SECONDS = 1.0
 LOG_SECONDS = 60.0
 GONE = "Valkey could not be reached a moment ago."
+SENTENCE = "Valkey cannot count the API's calls: processes count by themselves, sign-in and secrets are closed"
 MOST_CALLERS = 10_000
+
+
+class Complaint:
+    """A line in the log, once a minute for all limiters of a process that share it."""
+
+    def __init__(self) -> None:
+        self._logged_at = -LOG_SECONDS
+        self._lock = Lock()
+
+    def make(self, error: Unavailable, now: float) -> None:
+        with self._lock:
+            if now - self._logged_at < LOG_SECONDS:
+                return
+            self._logged_at = now
+        logger.warning(SENTENCE, extra={"error": str(error)})
 
 
 class Limiter:
     """Counts the calls of one process. `local` counts those for which Valkey could not be asked."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float] = clocks.now) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Callable[[], float] = clocks.now,
+        complaint: Complaint | None = None,
+    ) -> None:
         self.connection = connection
         self.local = LocalWindows()
-        self._clock = clock
+        self._clock, self._complaint = clock, complaint or Complaint()
         self._permits: dict[Hashable, Permits] = {}
         self._lock = Lock()
         self._pause = Pause(PAUSE_SECONDS, PAUSE_SECONDS, clock)
-        self._logged_at = -LOG_SECONDS
 
     def take(
         self, caller: Hashable, quotas: Callable[[], Sequence[Quota]], window_seconds: int
@@ -54,7 +74,9 @@ class Limiter:
             if any(quota.limit.without_valkey == "closed" for quota in found):
                 raise
         now = self._clock()
-        return (self.local.spend(found, window_seconds, now), now, 0), False
+        taken = (self.local.spend(found, window_seconds, now), now, 0)
+        permits.note(taken)
+        return taken, False
 
     def look(self, caller: Hashable) -> Taken | None:
         """Return what was last known of a caller's limits, and count nothing."""
@@ -94,9 +116,4 @@ class Limiter:
     def _note(self, error: Unavailable, number: int) -> None:
         if not self._pause.fail(number):
             return
-        now = self._clock()
-        with self._lock:
-            if now - self._logged_at < LOG_SECONDS:
-                return
-            self._logged_at = now
-        logger.warning("calls are limited without Valkey", extra={"error": str(error)})
+        self._complaint.make(error, self._clock())

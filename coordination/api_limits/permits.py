@@ -35,6 +35,7 @@ class Permits:
         "_clock",
         "_drawn",
         "_left",
+        "_local",
         "_lock",
         "_received_at",
         "_sent_at",
@@ -51,6 +52,7 @@ class Permits:
         self.drawing = Lock()
         self._drawn: Drawn | None = None
         self._left = 0
+        self._local: Taken | None = None
         # How many were used since much of a draw lapsed; None before any did.
         self._used: int | None = None
         self._sent_at = self._received_at = self._until = self._used_up_at = 0.0
@@ -71,9 +73,16 @@ class Permits:
                 self._used_up_at = now
             return drawn, self._received_at, self._left
 
+    def note(self, taken: Taken) -> None:
+        """Remember what the process counted by itself, for whoever looks; the next draw replaces it."""
+        with self._lock:
+            self._local = taken
+
     def look(self) -> Taken | None:
         """Return what was last known, and take nothing."""
         with self._lock:
+            if self._local is not None:
+                return self._local
             return None if self._drawn is None else (self._drawn, self._received_at, self._left)
 
     def wanted(self) -> int:
@@ -95,7 +104,7 @@ class Permits:
             elif self._drawn is not None and self._used is not None:
                 self._used += self._drawn.granted - self._left
             self._drawn, self._sent_at, self._used_up_at = drawn, sent_at, sent_at
-            self._received_at = received_at
+            self._received_at, self._local = received_at, None
             self._left = max(0, drawn.granted - 1)
             refused = 0.0 if drawn.granted else max(standing.delay for standing in drawn.standings)
             self._until = sent_at + (SPENT_WITHIN_SECONDS if drawn.granted else min(REFUSED_SECONDS, refused))

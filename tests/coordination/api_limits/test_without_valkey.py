@@ -7,18 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from django.test import Client
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from accounts.models import User
-from coordination.api_limits.limiter import PAUSE_SECONDS, Limiter
+from api.waiting import CALL, WaitingCall
+from coordination.api_limits.limiter import PAUSE_SECONDS, SENTENCE, Complaint, Limiter
 from coordination.api_limits.table import SIGN_IN, Quota
 from coordination.connections import Breaker, Unavailable
 from coordination.shared import QUICK_SECONDS
 from tests.coordination.api_limits.conftest import connected
 from tests.coordination.api_limits.windows import passes, quotas, until
 from tests.coordination.servers import ValkeyServer
-from tests.factories import Caller
+from tests.factories import HANDLER, Caller
 from tests.orgs.console import PASSWORD, Browser, browser_at, make_person, new_address
 from tests.statements import system_rows
 
@@ -47,6 +49,20 @@ def test_without_valkey_a_process_holds_the_limit_by_itself(
 
     assert statuses == [200] * 5 + [429] * 3
     assert local_decisions() == before + 8
+
+
+def test_a_waiting_call_tells_of_what_the_process_counted(
+    owner: Caller, own_valkey: ValkeyServer, settings: Settings
+) -> None:
+    settings.RATE_LIMIT_KEY = 5
+    own_valkey.kill()
+    owner.get("/me")
+    client = Client(**{CALL: WaitingCall(1, patient=True)})
+    client.handler = HANDLER
+
+    answer = client.get("/api/v1/me", headers={"Authorization": f"Bearer {owner.key}"})
+
+    assert '"default";r=4;' in answer.headers["RateLimit"]
 
 
 def test_threads_of_a_process_hold_it_together(limiter: Limiter, valkey: ValkeyServer, tenant: uuid.UUID) -> None:
@@ -147,20 +163,21 @@ def test_what_a_paused_valkey_grants_afterwards_counts_as_spent(
     assert [passes(other, limits) for _ in range(3)].count(True) <= 1
 
 
-def test_it_is_logged_once_a_minute(limiter: Limiter, valkey: ValkeyServer, tenant: uuid.UUID) -> None:
+def test_it_is_logged_once_a_minute_for_all_limiters(limiter: Limiter, valkey: ValkeyServer, tenant: uuid.UUID) -> None:
     now, lines = [1000.0], list[str]()
-    limiter, limits = Limiter(limiter.connection, lambda: now[0]), quotas(tenant, of_key=1000)
+    limits, complaint = quotas(tenant, of_key=1000), Complaint()
+    both = [Limiter(limiter.connection, lambda: now[0], complaint) for _ in range(2)]
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("holdfast.coordination").addHandler(handler)
     valkey.kill()
 
     for _ in range(100):
-        passes(limiter, limits)
+        [passes(each, limits) for each in both]
         now[0] += 1.0
 
     logging.getLogger("holdfast.coordination").removeHandler(handler)
-    assert lines == ["calls are limited without Valkey"] * 2
+    assert lines == [SENTENCE] * 2
 
 
 def test_what_is_closed_does_not_guess(limiter: Limiter, valkey: ValkeyServer) -> None:
