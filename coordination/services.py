@@ -21,7 +21,8 @@ def set_rate_limits(
 ) -> OrganizationRateLimits:
     """Change an operator's rate limits of an organization, inside the open system scope.
 
-    They hold everywhere within five seconds, in this process at once.
+    They hold everywhere within about five seconds: numbers are believed for four, permits and refusals for one more,
+    and a slow draw waits half a second at most. This process reads them anew at once.
     """
     organization = limits.lock(organization_id)
     row = OrganizationRateLimits.objects.filter(organization=organization).first()
