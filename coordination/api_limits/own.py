@@ -27,7 +27,7 @@ NONE = Own(None, None)
 
 
 def find(organization_id: uuid.UUID) -> Own:
-    """Return an organization's own numbers, outside of any scope, as they were at most four seconds before this call."""
+    """Return an organization's own numbers, outside of any scope, as they were four seconds ago at most."""
     known = _known.get(organization_id)
     # Before the query, so that belief never outlasts its time.
     read_at, forgotten = clock(), _forgotten

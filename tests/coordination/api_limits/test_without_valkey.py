@@ -5,6 +5,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -57,7 +58,8 @@ def test_a_waiting_call_tells_of_what_the_process_counted(
     settings.RATE_LIMIT_KEY = 5
     own_valkey.kill()
     owner.get("/me")
-    client = Client(**{CALL: WaitingCall(1, patient=True)})
+    environ: dict[str, Any] = {CALL: WaitingCall(1, patient=True)}
+    client = Client(**environ)
     client.handler = HANDLER
 
     answer = client.get("/api/v1/me", headers={"Authorization": f"Bearer {owner.key}"})
