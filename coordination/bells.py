@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import redis
 import redis.asyncio
 
+from coordination.cancellations import heeded_cancellation
+
 if TYPE_CHECKING:
     from coordination.connections import Breaker, Connection
 
@@ -176,8 +178,8 @@ class Bells:
         connection = self._client().connection_pool.make_connection()  # type: ignore[no-untyped-call]
         tasks: list[asyncio.Task[None]] = []
         try:
-            await connection.connect()
-            _heed_cancellation()
+            with heeded_cancellation():
+                await connection.connect()
             self._new, self._ended = list(self._channels.values()), set()
             self._asked.clear()
             tasks = [asyncio.create_task(run(connection)) for run in (self._tell, self._hear)]
@@ -198,8 +200,8 @@ class Bells:
             new = [channel for channel in self._new if self._channels.get(channel.name) is channel]
             self._ended, self._new = set(), []
             if ended:
-                await connection.send_command("UNSUBSCRIBE", *ended, check_health=False)
-                _heed_cancellation()
+                with heeded_cancellation():
+                    await connection.send_command("UNSUBSCRIBE", *ended, check_health=False)
             if new:
                 self._asked.extend(new)
                 await self._ask(connection, "SUBSCRIBE", *(channel.name for channel in new))
@@ -214,8 +216,8 @@ class Bells:
     async def _ask(self, connection: Any, *command: str) -> None:
         """Send a command, and wait until it is answered."""
         self._answered.clear()
-        await connection.send_command(*command, check_health=False)
-        _heed_cancellation()
+        with heeded_cancellation():
+            await connection.send_command(*command, check_health=False)
         try:
             async with asyncio.timeout(connection.socket_timeout or PATIENCE_SECONDS):
                 await self._answered.wait()
@@ -307,13 +309,6 @@ async def _end(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _heed_cancellation() -> None:
-    """Raise a cancellation that was swallowed: redis-py sends within asyncio.wait_for, which does so in Python 3.11."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _text(part: Any) -> str:

@@ -27,6 +27,7 @@ from redis.exceptions import (
 
 from coordination.bells import Bells
 from coordination.calls import Call
+from coordination.cancellations import heeded_cancellation
 from coordination.pauses import Pause
 
 T = TypeVar("T")
@@ -204,15 +205,19 @@ class AsyncConnection:
         self._known = False
 
     async def run(self, call: Call[T]) -> T:
-        """As Connection.run."""
+        """As Connection.run. One that is cancelled may have been carried out all the same."""
         async with self._calling() as client:
-            await self._look(client)
-            script = call.script
-            try:
-                found = await client.evalsha(script.sha, len(call.keys), *call.keys, *call.arguments)
-            except NoScriptError:
-                found = await client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
+            with heeded_cancellation():
+                await self._look(client)
+                found = await self._send(client, call)
         return call.read(found)
+
+    async def _send(self, client: redis.asyncio.Redis, call: Call[T]) -> Any:
+        script = call.script
+        try:
+            return await client.evalsha(script.sha, len(call.keys), *call.keys, *call.arguments)
+        except NoScriptError:
+            return await client.eval(script.text, len(call.keys), *call.keys, *call.arguments)
 
     @asynccontextmanager
     async def _calling(self) -> AsyncIterator[redis.asyncio.Redis]:
@@ -239,6 +244,6 @@ class AsyncConnection:
         if self._known:
             return
         # Where nobody may ask, what goes to the wrong slot is refused all the same.
-        with suppress(NoPermissionError):
+        with suppress(NoPermissionError), heeded_cancellation():
             check_mode(await client.info("server"))
         self._known = True

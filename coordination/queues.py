@@ -172,7 +172,8 @@ class AsyncQueues:
         """Take up to `count` messages, 100 or 4 MiB at most, the oldest first; none when nothing is ready.
 
         They are the caller's for `visibility_seconds`, at most 12 hours (else the queue's own, 30). With
-        `wait_seconds` it waits so long for the first one, also on a queue that is not there yet.
+        `wait_seconds` it waits so long for the first one, also on a queue that is not there yet. What a pop took that
+        is cancelled comes back when its visibility is over.
         """
         ends = time.monotonic() + check_wait(wait_seconds, MAX_WAIT_SECONDS)
         call = self.calls.pop(name, count, visibility_seconds)
