@@ -151,6 +151,10 @@ class Answer:
         return len(self._piece)
 
     @property
+    def is_refusal(self) -> bool:
+        return self._call.status >= 400
+
+    @property
     def is_large(self) -> bool:
         return self._more or self.size > PIECE_BYTES
 

@@ -128,6 +128,9 @@ class Waits:
                     answer = await attempt()
                     pause = call.pause
                     if pause is None:
+                        if answer.is_refusal:
+                            # What it was woken for may still be there.
+                            bell.pass_on()
                         return answer
                     await bell.wait(pause.seconds)
         except Unavailable:

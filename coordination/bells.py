@@ -50,6 +50,11 @@ class Bell:
     def ring(self) -> None:
         self._rung.set()
 
+    def pass_on(self) -> None:
+        """Leave the ring that was heard, if there was one, to the next waiter: this one came to no use of it."""
+        if self._heard:
+            self.ring()
+
     async def wait(self, seconds: float) -> bool:
         """Wait for a ring: True when it rang, at once where it has since the last wait, False when the time is over."""
         self._heard = False
