@@ -5,11 +5,14 @@ while it was paused believes that it still is the master, until the Sentinels re
 would answer. So the Sentinels are asked again now and then before a connection is used, and after an answer that was
 slow to come: a master that has been replaced answers nobody. Of a server that is paused, replaced and resumed within
 CONFIRM_SECONDS nothing is noticed; `down-after-milliseconds` above that rules it out.
+
+Where no Sentinel names a master, since none can be reached, new connections lead to the one that was named last.
 """
 
 import asyncio
 import threading
 import time
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -33,7 +36,7 @@ def _due(began: float) -> float:
 
 
 class MasterConnection(SentinelManagedConnection):
-    _sent_at = 0.0
+    _sent_at: float | None = None
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         self._sent_at = time.monotonic()
@@ -41,8 +44,16 @@ class MasterConnection(SentinelManagedConnection):
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         answer = super().read_response(*args, **kwargs)
-        late = time.monotonic() - self._sent_at > CONFIRM_SECONDS
-        if late and self.connection_pool.get_master_address() != (self.host, self.port):
+        sent_at, self._sent_at = self._sent_at, None
+        if sent_at is None:
+            # Pushed, or a further answer: asking for each would cost more than the calls do.
+            self.connection_pool.confirm()
+            master = self.connection_pool.master_address
+        elif time.monotonic() - sent_at > CONFIRM_SECONDS:
+            master = self.connection_pool.ask_for_master()
+        else:
+            return answer
+        if master != (self.host, self.port):
             self.disconnect()
             raise ServerGone("The server that answered is not the master any more.")
         return answer
@@ -58,22 +69,41 @@ class MasterPool(SentinelConnectionPool):
     def __init__(self, service_name: str, sentinel_manager: Any, **kwargs: Any) -> None:
         kind = MasterSSLConnection if kwargs.pop("ssl", False) else MasterConnection
         super().__init__(service_name, sentinel_manager, connection_class=kind, **kwargs)
+        # Not redis-py's stand-in for the pool, which knows the Sentinels only. As there, nothing keeps the pool alive.
+        self.connection_kwargs["connection_pool"] = weakref.proxy(self)
         self._due, self._asking = 0.0, threading.Lock()
 
     def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        self.confirm()
+        return super().get_connection(*args, **kwargs)
+
+    def confirm(self) -> None:
+        """Ask who the master is where that was long ago; nobody may know: then it is the one that it was."""
         if time.monotonic() >= self._due:
             with self._asking:
                 if time.monotonic() >= self._due:
-                    self._confirm()
-        return super().get_connection(*args, **kwargs)
+                    began = time.monotonic()
+                    with suppress(ServerGone):
+                        self.ask_for_master()
+                    self._due = _due(began)
 
-    def _confirm(self) -> None:
+    def ask_for_master(self) -> Any:
+        """Return the master's address, and close the connections that lead to another; raises ServerGone."""
+        return super().get_master_address()
+
+    def get_master_address(self) -> Any:
+        """Return where a new connection is to lead."""
+        if self.master_address is not None and time.monotonic() < self._due:
+            return self.master_address
         began = time.monotonic()
-        # Nobody may know of a master: then it is the one that it was.
-        with suppress(ServerGone):
-            # Closes the connections that lead to another.
-            self.get_master_address()
-        self._due = _due(began)
+        try:
+            return self.ask_for_master()
+        except ServerGone:
+            if self.master_address is None:
+                raise
+            return self.master_address
+        finally:
+            self._due = _due(began)
 
     def disconnect(self, inuse_connections: bool = True) -> None:
         super().disconnect(inuse_connections)
@@ -82,7 +112,7 @@ class MasterPool(SentinelConnectionPool):
 
 
 class AsyncMasterConnection(AsyncSentinelManagedConnection):
-    _sent_at = 0.0
+    _sent_at: float | None = None
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         self._sent_at = time.monotonic()
@@ -90,8 +120,16 @@ class AsyncMasterConnection(AsyncSentinelManagedConnection):
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         answer = await super().read_response(*args, **kwargs)
-        late = time.monotonic() - self._sent_at > CONFIRM_SECONDS
-        if late and await self.connection_pool.get_master_address() != (self.host, self.port):
+        sent_at, self._sent_at = self._sent_at, None
+        if sent_at is None:
+            # Pushed, or a further answer: asking for each would cost more than the calls do.
+            await self.connection_pool.confirm()
+            master = self.connection_pool.master_address
+        elif time.monotonic() - sent_at > CONFIRM_SECONDS:
+            master = await self.connection_pool.ask_for_master()
+        else:
+            return answer
+        if master != (self.host, self.port):
             await self.disconnect()
             raise ServerGone("The server that answered is not the master any more.")
         return answer
@@ -110,19 +148,36 @@ class AsyncMasterPool(AsyncSentinelConnectionPool):
         self._due, self._asking = 0.0, asyncio.Lock()
 
     async def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        await self.confirm()
+        return await super().get_connection(*args, **kwargs)
+
+    async def confirm(self) -> None:
+        """As MasterPool.confirm."""
         if time.monotonic() >= self._due:
             async with self._asking:
                 if time.monotonic() >= self._due:
-                    await self._confirm()
-        return await super().get_connection(*args, **kwargs)
+                    began = time.monotonic()
+                    with suppress(ServerGone):
+                        await self.ask_for_master()
+                    self._due = _due(began)
 
-    async def _confirm(self) -> None:
+    async def ask_for_master(self) -> Any:
+        """As MasterPool.ask_for_master."""
+        return await super().get_master_address()
+
+    async def get_master_address(self) -> Any:
+        """As MasterPool.get_master_address."""
+        if self.master_address is not None and time.monotonic() < self._due:
+            return self.master_address
         began = time.monotonic()
-        # Nobody may know of a master: then it is the one that it was.
-        with suppress(ServerGone):
-            # Closes the connections that lead to another.
-            await self.get_master_address()
-        self._due = _due(began)
+        try:
+            return await self.ask_for_master()
+        except ServerGone:
+            if self.master_address is None:
+                raise
+            return self.master_address
+        finally:
+            self._due = _due(began)
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
         await super().disconnect(inuse_connections)

@@ -57,19 +57,29 @@ class Sentinels:
     def start(self) -> None:
         self.first.start()
         self.second.start()
+        self.start_sentinels()
+
+    def start_sentinels(self) -> None:
+        """Start them; again they know what they knew."""
+        self._processes = []
         for number, port in enumerate(self.ports):
             place = self.directory / f"sentinel-{number}"
-            place.mkdir()
             file = place / "sentinel.conf"
-            file.write_text(CONFIGURATION.format(port=port, directory=place, master=self.first.port), encoding="utf-8")
+            if not file.exists():
+                place.mkdir()
+                content = CONFIGURATION.format(port=port, directory=place, master=self.first.port)
+                file.write_text(content, encoding="utf-8")
             command = [str(binaries_for(None).valkey), str(file), "--sentinel"]
             self._processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         until(self._know_each_other, "three Sentinels that know each other and the replica")
 
-    def stop(self) -> None:
+    def kill_sentinels(self) -> None:
         for process in self._processes:
             process.kill()
             process.wait()
+
+    def stop(self) -> None:
+        self.kill_sentinels()
         self.first.kill()
         self.second.kill()
 
@@ -77,6 +87,10 @@ class Sentinels:
         """Return the port of the server that all Sentinels name; 0 while they disagree."""
         ports = {int(self._state(port).get("port", 0)) for port in self.ports}
         return ports.pop() if len(ports) == 1 else 0
+
+    def asked(self) -> int:
+        """Return how often clients have asked the Sentinels for masters, ourselves left out."""
+        return sum(self._asked(port) for port in self.ports)
 
     def has_replica(self) -> bool:
         """Is one of the two a replica that has all that the other has?"""
@@ -91,6 +105,11 @@ class Sentinels:
     def _is_linked(self, server: ValkeyServer) -> bool:
         with server.client() as client:
             return bool(client.info("replication").get("master_link_status") == "up")
+
+    def _asked(self, port: int) -> int:
+        with redis.Redis(port=port, password=SENTINEL_PASSWORD, socket_timeout=2, protocol=2) as client:
+            found = client.info("commandstats").get("cmdstat_sentinel|masters", {"calls": 0})
+            return int(found["calls"])
 
     def _state(self, port: int) -> dict[str, Any]:
         with redis.Redis(port=port, password=SENTINEL_PASSWORD, socket_timeout=2, protocol=2) as client:

@@ -1,4 +1,7 @@
-"""Behind Sentinel: a master that is killed or paused is replaced, and calls find the new one by themselves."""
+"""Behind Sentinel: a master that is killed or paused is replaced, and calls find the new one by themselves.
+
+What is quick of it is in test_sentinels_gone.py.
+"""
 
 import asyncio
 import threading
