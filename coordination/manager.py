@@ -1,11 +1,9 @@
 """RedisCacheManager: the four primitives in one class, for programs that know one of its name. Needs no Django."""
 
-import asyncio
 import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 from api.valkey_addresses import ValkeyAddress
 from coordination.cache import AsyncCache
@@ -14,6 +12,7 @@ from coordination.connections import AsyncConnection, Unavailable
 from coordination.keys import Tenant
 from coordination.lock_calls import LockHeld, LockLost
 from coordination.locks import AsyncLocks
+from coordination.loops import LoopConnections
 from coordination.names import InvalidName
 from coordination.queue_messages import ReceiptStale
 from coordination.queues import AsyncQueues
@@ -33,8 +32,8 @@ class RedisCacheManager:
     asks nobody whether it may: it is for programs that are trusted with the server's password.
 
     Times are in seconds. Each method raises InvalidName for a name that none may have, and but for the cache's
-    Unavailable without the server. Connections are opened when they are needed, for each event loop; `close`, or the
-    end of `async with`, ends those of the running one.
+    Unavailable without the server. Connections are opened when they are needed, for each event loop, and end with it;
+    `close`, or the end of `async with`, ends those of the running one before.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class RedisCacheManager:
     ) -> None:
         self._address = ValkeyAddress(((host, port),), password=password or "")
         self._organization = organization_id
-        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnection] = WeakKeyDictionary()
+        self._connections = LoopConnections(lambda: async_client_for(self._address))
         # Of the locks that this manager acquired: the token, and when it is certainly over.
         self._tokens: dict[str, tuple[str, float]] = {}
         self._tidied_at = TIDIED_FROM
@@ -62,10 +61,7 @@ class RedisCacheManager:
 
     async def close(self) -> None:
         """Close the running loop's connections. What is held stays held until its time is over."""
-        connection = self._connections.pop(asyncio.get_running_loop(), None)
-        if connection is not None:
-            await connection.bells.close()
-            await connection.client().aclose()
+        await self._connections.close()
 
     async def set(self, key: str, value: Any, ttl: float) -> bool:
         """Keep a JSON value for `ttl` seconds; False where the server is gone.
@@ -156,11 +152,7 @@ class RedisCacheManager:
         return AsyncLocks(self._connection(), self._organization, next_epoch=None)
 
     def _connection(self) -> AsyncConnection:
-        loop = asyncio.get_running_loop()
-        if loop not in self._connections:
-            client = async_client_for(self._address)
-            self._connections[loop] = AsyncConnection(lambda: client)
-        return self._connections[loop]
+        return self._connections.find()
 
 
 def _split(key: str) -> tuple[str, str]:

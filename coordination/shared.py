@@ -1,9 +1,7 @@
 """The service's own connections: django-redis's for threads, one client for each event loop."""
 
-import asyncio
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import redis
 from django.conf import settings
@@ -12,8 +10,9 @@ from django.core.cache import caches
 from api.valkey_addresses import parse_valkey_url
 from coordination.clients import async_client_for, client_for
 from coordination.connections import AsyncConnection, Connection
+from coordination.loops import LoopConnections
 
-_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnection] = WeakKeyDictionary()
+_by_loop = LoopConnections(lambda: async_client_for(parse_valkey_url(settings.REDIS_URL)))
 
 
 def _client() -> redis.Redis:
@@ -36,12 +35,8 @@ quick_connection = Connection(_quick_client)
 
 
 def async_connection() -> AsyncConnection:
-    """Return the running loop's connection."""
-    loop = asyncio.get_running_loop()
-    if loop not in _by_loop:
-        client = async_client_for(parse_valkey_url(settings.REDIS_URL))
-        _by_loop[loop] = AsyncConnection(lambda: client)
-    return _by_loop[loop]
+    """Return the running loop's connection; it ends with the loop."""
+    return _by_loop.find()
 
 
 @cache
