@@ -148,10 +148,10 @@ class Cache(_Names):
             if found.entry is not None:
                 return found.entry.value
             text = names.encode(compute())
+            self._run(work.store(text))
         except BaseException:
             self._run(work.release)
             raise
-        self._run(work.store(text))
         return json.loads(text)
 
     def _take_turn(self, work: _Work) -> Turn:
@@ -234,10 +234,10 @@ class AsyncCache(_Names):
             if found.entry is not None:
                 return found.entry.value
             text = names.encode(await compute())
+            await self._run(work.store(text))
         except BaseException:
             await self._run(work.release)
             raise
-        await self._run(work.store(text))
         return json.loads(text)
 
     async def _take_turn(self, work: _Work) -> Turn:

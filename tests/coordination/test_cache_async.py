@@ -114,6 +114,29 @@ def test_a_waiter_takes_over_from_who(tenant: uuid.UUID, end: str) -> None:
     assert asyncio.run(use()) == "quick"
 
 
+def test_a_caller_who_is_cancelled_while_it_stores_lets_the_lease_go(valkey: ValkeyServer, tenant: uuid.UUID) -> None:
+    async def use() -> tuple[bool, Any]:
+        computation = Computation()
+        async with _cache(tenant, valkey.url) as cache:
+            computing = asyncio.ensure_future(_compute(cache, computation))
+            await computation.begun.wait()
+            # What is stored is not carried out before the caller is cancelled.
+            with valkey.client() as client:
+                client.client_pause(60_000, all=False)
+                computation.let_go.set()
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                computing.cancel()
+                client.client_unpause()
+            await asyncio.wait([computing])
+            return computing.cancelled(), await _compute(cache, _quick, wait_seconds=0)
+
+    cancelled, value = asyncio.run(use())
+
+    assert cancelled
+    assert value in ("computed", "quick")
+
+
 def test_whoever_waits_for_too_long_is_told_that_others_still_compute(tenant: uuid.UUID) -> None:
     async def use() -> Any:
         computation = Computation()
