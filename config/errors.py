@@ -191,6 +191,7 @@ TABLE: dict[type[Exception], Problem] = {
     lock_calls.LockLost: Problem(409, "lock-lost", "The lock is not held by this token."),
     fencing.FencingNumberStale: Problem(409, "fencing-number-stale", "A later holder of the lock has written since."),
     connections.Unavailable: Problem(503, "valkey-unavailable", "Valkey cannot be reached just now; try again."),
+    connections.KeyMisused: Problem(503, "valkey-key-misused", "A key in Valkey is of another type than ours."),
     connections.ClusterRefused: Problem(503, "valkey-cluster", "Valkey runs in cluster mode, which is not supported."),
     OperationalError: UNAVAILABLE,
     InterfaceError: UNAVAILABLE,

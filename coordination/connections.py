@@ -5,6 +5,7 @@ may happen again. A pooled connection that the server has closed meanwhile is fo
 """
 
 import asyncio
+import logging
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from coordination.calls import Call
 from coordination.cancellations import heeded_cancellation
 from coordination.pauses import Pause
 
+logger = logging.getLogger("holdfast.coordination")
 T = TypeVar("T")
 # How many calls one connection carries out at once, and for how long a further one waits until one of them is over.
 # What waits for bells is not among them.
@@ -53,6 +55,10 @@ class Unavailable(Exception):
 
 class ClusterRefused(Unavailable):
     """Raised when the server runs in cluster mode, which is not supported."""
+
+
+class KeyMisused(Unavailable):
+    """Raised when a key holds what another program has put there: nothing can be done with it until that is gone."""
 
 
 class Breaker:
@@ -115,6 +121,9 @@ def _refusal(error: Exception) -> Exception:
         return ClusterRefused(CLUSTER_SENTENCE)
     if isinstance(error, redis.ConnectionError | OSError):
         return Unavailable(_unreachable(error))
+    if isinstance(error, redis.ResponseError) and str(error).startswith("WRONGTYPE"):
+        logger.error("a key in Valkey is of another type", extra={"answer": str(error)})
+        return KeyMisused("A key in Valkey is of another type: something else writes to this database.")
     if isinstance(error, REFUSING) or (
         isinstance(error, redis.ResponseError) and str(error).startswith(REFUSING_CODES)
     ):
