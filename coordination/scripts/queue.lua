@@ -22,8 +22,37 @@ local function queue_number(number)
   return string.format('%.0f', number)
 end
 
+-- One of the fields of XINFO's answer, which is a list of names and values.
+local function queue_field(info, name)
+  for index = 1, #info, 2 do
+    if info[index] == name then return info[index + 1] end
+  end
+end
+
+-- What XINFO says of the group; nil where somebody else has destroyed it.
+local function queue_group()
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', QUEUE)) do
+    if queue_field(group, 'name') == GROUP then return group end
+  end
+end
+
+-- Is there a queue? One without its group gets it anew, and begins from the start of its stream: all that was not
+-- acknowledged is delivered again, as if for the first time.
 local function queue_exists()
-  return redis.call('EXISTS', QUEUE) == 1
+  if redis.call('EXISTS', QUEUE) == 0 then return false end
+  if not queue_group() then
+    redis.call('XGROUP', 'CREATE', QUEUE, GROUP, '0')
+    redis.call('UNLINK', LEASES, RETURNED)
+  end
+  return true
+end
+
+-- The first id of a stream: in a millisecond that another of that name has had entries in, it is above them all the
+-- same, since a receipt must never name the message of another queue's life.
+local function queue_begin()
+  local time = redis.call('TIME')
+  local microsecond = time[2] % 1000
+  return queue_number(time[1] * 1000 + (time[2] - microsecond) / 1000) .. '-' .. queue_number(microsecond * 1e9)
 end
 
 -- Makes the queue where there is none; false when there are as many as there may be.
@@ -31,6 +60,7 @@ local function queue_make(name, most)
   if queue_exists() then return true end
   if redis.call('ZCARD', NAMES) >= tonumber(most) then return false end
   redis.call('XGROUP', 'CREATE', QUEUE, GROUP, '0', 'MKSTREAM')
+  redis.call('XSETID', QUEUE, queue_begin())
   redis.call('ZADD', NAMES, 0, name)
   return true
 end
@@ -47,6 +77,35 @@ end
 local function queue_first(key)
   local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
   if first[1] then return first[1], tonumber(first[2]) end
+end
+
+-- Of what was delivered before, the entry that may be again and has been able to for longest, its key, and the reason
+-- for which it dies where it was delivered too often.
+local function queue_next(now)
+  local lease, ended = queue_first(LEASES)
+  local entry, given = queue_first(RETURNED)
+  if lease and ended <= now and not (entry and given < ended) then return lease, LEASES, 'expired' end
+  if entry and given <= now then return entry, RETURNED, 'nacked' end
+end
+
+-- Whether it is the turn of what was never delivered. It stands beside the settings.
+local function queue_new_first()
+  return redis.call('HGET', SETTINGS, 'new_first') == '1'
+end
+
+-- Takes what was delivered before and what is new by turns while there is room, and returns whose turn it is then. They
+-- go on over all pops, so that messages that fail again and again, and are given back at once, keep no new one waiting.
+local function queue_by_turns(new_first, has_room, take_again, take_new)
+  while has_room() do
+    if new_first and take_new() then
+      new_first = false
+    elseif take_again() then
+      new_first = true
+    elseif new_first or not take_new() then
+      break
+    end
+  end
+  return new_first
 end
 
 -- The millisecond at which something will be due by itself; nil when nothing will.
@@ -88,19 +147,12 @@ local function queue_bury(entry, attempts, reason)
   queue_forget(entry)
   if not found then return 0 end
   local fields = found[2]
-  redis.call('XADD', DEAD, '*', 'id', fields[2], 'pushed', fields[4], 'body', fields[6],
+  redis.call('XADD', DEAD, redis.call('EXISTS', DEAD) == 1 and '*' or queue_begin(), 'id', fields[2], 'pushed', fields[4], 'body', fields[6],
     'attempts', attempts, 'reason', reason)
   return #fields[6]
 end
 
--- One of the fields of XINFO's answer, which is a list of names and values.
-local function queue_field(info, name)
-  for index = 1, #info, 2 do
-    if info[index] == name then return info[index + 1] end
-  end
-end
-
 -- An id of the stream up to which all was delivered.
 local function queue_delivered()
-  return queue_field(redis.call('XINFO', 'GROUPS', QUEUE)[1], 'last-delivered-id')
+  return queue_field(queue_group(), 'last-delivered-id')
 end

@@ -12,25 +12,46 @@ local function show(entry, attempts)
   bytes = bytes + #fields[6]
 end
 
+local again, next_again = {}, 1
 for _, key in ipairs({LEASES, RETURNED}) do
-  for _, entry in ipairs(redis.call('ZRANGE', key, '-inf', queue_number(now), 'BYSCORE', 'LIMIT', 0, most)) do
-    local stored = has_room() and redis.call('XRANGE', QUEUE, entry, entry)
-    if stored and stored[1] then show(stored[1], queue_attempts(entry)) end
+  local due = redis.call('ZRANGE', key, '-inf', queue_number(now), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
+  for index = 1, #due, 2 do
+    again[#again + 1] = {entry = due[index], since = tonumber(due[index + 1]), place = #again}
   end
 end
-local after = queue_delivered()
-while has_room() do
-  local stored = redis.call('XRANGE', QUEUE, '(' .. after, '+', 'COUNT', 1)
-  if not stored[1] then break end
-  after = stored[1][1]
-  show(stored[1], 0)
+table.sort(again, function(one, other)
+  return one.since < other.since or (one.since == other.since and one.place < other.place)
+end)
+
+local function show_again()
+  while again[next_again] do
+    local entry = again[next_again].entry
+    next_again = next_again + 1
+    local stored = redis.call('XRANGE', QUEUE, entry, entry)[1]
+    if stored then
+      show(stored, queue_attempts(entry))
+      return true
+    end
+  end
+  return false
 end
-local index = 0
-while has_room() do
-  local member = redis.call('ZRANGE', DELAYED, index, index, 'WITHSCORES')
-  if not member[1] or tonumber(member[2]) > now then break end
+
+local after, next_delayed = queue_delivered(), 0
+
+local function show_new()
+  local stored = redis.call('XRANGE', QUEUE, '(' .. after, '+', 'COUNT', 1)[1]
+  if stored then
+    after = stored[1]
+    show(stored, 0)
+    return true
+  end
+  local member = redis.call('ZRANGE', DELAYED, next_delayed, next_delayed, 'WITHSCORES')
+  if not member[1] or tonumber(member[2]) > now then return false end
+  next_delayed = next_delayed + 1
   local id, pushed, begins = string.match(member[1], '^(%S+) (%d+) ()')
   show({'', {'id', id, 'pushed', pushed, 'body', string.sub(member[1], begins)}}, 0)
-  index = index + 1
+  return true
 end
+
+queue_by_turns(queue_new_first(), has_room, show_again, show_new)
 return {'ok', found}

@@ -17,11 +17,11 @@ local function has_room()
   return #given < most and bytes < most_bytes
 end
 
--- What was delivered before, and may be again.
-local function take_due(key, reason)
-  while has_room() and looked < MOST and carried < BYTES do
-    local entry, due = queue_first(key)
-    if not entry or due > now then return end
+-- Gives one that was delivered before, and may be again; true where it did.
+local function give_again()
+  while looked < MOST and carried < BYTES do
+    local entry, key, reason = queue_next(now)
+    if not entry then return false end
     looked = looked + 1
     redis.call('ZREM', key, entry)
     local attempts = queue_attempts(entry)
@@ -29,9 +29,22 @@ local function take_due(key, reason)
       carried = carried + queue_bury(entry, attempts, reason)
     elseif attempts then
       local found = redis.call('XCLAIM', QUEUE, GROUP, CONSUMER, 0, entry)
-      if found[1] then give(entry, found[1][2], attempts + 1) end
+      if found[1] then
+        give(entry, found[1][2], attempts + 1)
+        return true
+      end
     end
   end
+  return false
+end
+
+-- Gives one that was never delivered; true where it did.
+local function give_new()
+  local found = redis.call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', 1, 'STREAMS', QUEUE, '>')
+  if not found then return false end
+  local entry = found[1][2][1]
+  give(entry[1], entry[2], 1)
+  return true
 end
 
 -- Whatever is due of the delayed messages takes its place behind what is ready.
@@ -44,13 +57,12 @@ while looked < MOST and carried < BYTES do
   looked, carried = looked + 1, carried + #member
 end
 looked, carried = 0, 0
-take_due(LEASES, 'expired')
-take_due(RETURNED, 'nacked')
-while has_room() do
-  local found = redis.call('XREADGROUP', 'GROUP', GROUP, CONSUMER, 'COUNT', 1, 'STREAMS', QUEUE, '>')
-  if not found then break end
-  local entry = found[1][2][1]
-  give(entry[1], entry[2], 1)
+local before = queue_new_first()
+local after = queue_by_turns(before, has_room, give_again, give_new)
+if after and not before then
+  redis.call('HSET', SETTINGS, 'new_first', 1)
+elseif before and not after then
+  redis.call('HDEL', SETTINGS, 'new_first')
 end
 if #given > 0 and (not known or deadline < known) then
   -- Whoever waits knows of something later, or of nothing. One of them learns of it, and looks again then.
