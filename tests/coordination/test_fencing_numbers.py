@@ -4,7 +4,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,10 @@ def other(tmp_path: Path) -> Iterator[ValkeyServer]:
     server.start()
     yield server
     server.kill()
+
+
+def _has_failed(working: list[Future[list[int]]]) -> bool:
+    return any(one.done() and one.exception() for one in working)
 
 
 def _set_epoch(epoch: int) -> None:
@@ -302,12 +306,33 @@ def test_numbers_only_grow_while_the_server_is_emptied_again_and_again(valkey: V
         working = [threads.submit(work, worker) for worker in range(4)]
         # Also between the request for an epoch and its use; each goes on before the next.
         for target in range(8, 160, 8):
-            until(lambda least=target: sum(given) >= least)  # type: ignore[misc]
+            # A worker that failed is never waited for: its result below says why.
+            until(lambda least=target: sum(given) >= least or _has_failed(working), 60)  # type: ignore[misc]
             valkey.flush()
         seen = [work.result() for work in working]
 
     assert all(numbers == sorted(numbers) for numbers in seen)
     assert len({number for numbers in seen for number in numbers}) == 160
+
+
+@pytest.mark.parametrize("short", [0, 1], ids=["as great", "smaller"])
+def test_an_epoch_that_is_not_above_the_counters_is_not_taken(
+    valkey: ValkeyServer, tenant: uuid.UUID, short: int
+) -> None:
+    before = acquired_number(locks_on(valkey, tenant)) // COUNTS
+    with valkey.client() as client:
+        # Another life's counter: an epoch is asked for.
+        client.set(keys.fencing(tenant), f"{before} 7 another -")
+    offered, drawn = [before - short, before + 1], list[int]()
+
+    def draw(least: int) -> int:
+        drawn.append(offered.pop(0))
+        return drawn[-1]
+
+    number = acquired_number(locks_on(valkey, tenant, draw))
+
+    assert drawn == [before - short, before + 1]
+    assert number // COUNTS == before + 1
 
 
 def test_the_epoch_is_kept_when_the_callers_transaction_is_not() -> None:
