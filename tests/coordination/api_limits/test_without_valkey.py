@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 from prometheus_client import REGISTRY
 from pytest_django import Settings
@@ -195,6 +196,17 @@ def test_sign_up_is_closed_without_valkey(own_valkey: ValkeyServer) -> None:
     answer = stranger().post("/signup", {})
 
     assert (answer.status, answer.code) == (503, "rate-limit-unavailable")
+
+
+def test_it_is_closed_from_the_first_call_while_valkey_is_full(own_valkey: ValkeyServer) -> None:
+    client = redis.Redis.from_url(own_valkey.url)
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1")
+    client.close()
+
+    answers = [stranger().post("/signup", {}) for _ in range(3)]
+
+    assert [(answer.status, answer.code) for answer in answers] == [(503, "rate-limit-unavailable")] * 3
 
 
 def test_so_is_an_invitation(own_valkey: ValkeyServer) -> None:
