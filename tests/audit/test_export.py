@@ -187,4 +187,5 @@ def test_the_document_tells_of_json_lines(owner: Caller) -> None:
 
     answer = document["paths"]["/api/v1/audit/export"]["get"]["responses"]["200"]
     assert list(answer["content"]) == ["application/x-ndjson"]
-    assert set(answer["headers"]) == {"Holdfast-Next-Cursor", "Holdfast-More", "Link"}
+    of_limits = {"RateLimit", "RateLimit-Policy"}
+    assert set(answer["headers"]) == {"Holdfast-Next-Cursor", "Holdfast-More", "Link"} | of_limits
