@@ -33,11 +33,11 @@ endef
 up: install
 	@exec $(VENV)/bin/python -I -S operations/embedded/launch.py --tether SIGTERM --parent $$PPID -- $(CURDIR)/$(VENV)/bin/python manage.py up
 
-# The tests start PostgreSQL and Valkey themselves, in a temporary folder, and run in two processes, each with a database
+# The tests start PostgreSQL and Valkey themselves, in a temporary folder, and run in three processes, each with a database
 # of its own. The long ones run reduced; test-all runs them whole.
 # `make test TESTS=tests/orgs` runs some of them.
 test: install-dev
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" $(TESTS)
+	$(VENV)/bin/python -m pytest -n 3 --dist loadfile -m "not slow" $(TESTS)
 
 test-all: install-dev
 	$(VENV)/bin/python -m pytest $(TESTS)
