@@ -86,8 +86,8 @@ def test_a_call_takes_a_bounded_part(client: redis.Redis, own: Connection, tenan
 
     erased = _erase_all(own, tenant, most=10)
 
-    # SCAN may go through somewhat more than it is asked for.
-    assert max(erased) <= 100
+    # SCAN goes through whole buckets, and through those of two tables while the server moves from one to the other.
+    assert max(erased) <= MANY // 4
     assert sum(erased) == MANY
 
 
